@@ -1,0 +1,86 @@
+"""`python -m local`: a real three-node Kubernetes on this machine."""
+
+import argparse
+import os
+import sys
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from local import binaries, cluster
+from local.errors import LocalError
+from local.layout import DEFAULT_NAME, Layout, find
+
+
+def main() -> int:
+    arguments = _parse()
+    console = Console()
+    try:
+        return _run(arguments, console)
+    except LocalError as error:
+        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; the same command goes on from here", style="red")
+        return 130
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser.add_argument("--name", default=DEFAULT_NAME, help="the cluster's name (default: %(default)s)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start the cluster, or what is missing of it")
+    commands.add_parser("down", help="stop and remove all of it")
+    commands.add_parser("status", help="show the daemons, their memory and their logs")
+    commands.add_parser("build", help="only build the programs and the base image")
+    commands.add_parser("env", help="print the variables by which kubectl, docker and pulumi reach the cluster")
+    kubectl = commands.add_parser("kubectl", help="run kubectl against the cluster", add_help=False)
+    kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
+    return parser.parse_args()
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> int:
+    if arguments.command == "up":
+        layout = cluster.up(arguments.name, console)
+        console.print(f"The cluster is up. To use it: eval \"$(python -m local --name {layout.name} env)\"", highlight=False)
+    elif arguments.command == "down":
+        cluster.down(arguments.name, console)
+    elif arguments.command == "build":
+        cluster.build(console)
+    elif arguments.command == "status":
+        return _show_status(_existing(arguments.name), console)
+    elif arguments.command == "env":
+        for name, value in environment(_existing(arguments.name)).items():
+            print(f"export {name}={value}")
+    elif arguments.command == "kubectl":
+        layout = _existing(arguments.name)
+        kubectl = binaries.folder() / "kubectl"
+        os.execve(kubectl, ["kubectl", *arguments.arguments], {**os.environ, **environment(layout)})
+    return 0
+
+
+def environment(layout: Layout) -> dict[str, str]:
+    """The variables by which clients reach the cluster and its Docker engine."""
+    return {"KUBECONFIG": str(layout.kubeconfig), "DOCKER_HOST": f"unix://{layout.docker_socket}"}
+
+
+def _existing(name: str) -> Layout:
+    layout = find(name)
+    if layout is None:
+        raise LocalError(f"there is no local cluster {name!r}; make it with `python -m local --name {name} up`")
+    return layout
+
+
+def _show_status(layout: Layout, console: Console) -> int:
+    table = Table("daemon", "process", "memory", Column("log", overflow="fold"), box=None)
+    rows = cluster.status(layout)
+    for row in rows:
+        pid = str(row.pid) if row.pid else "[red]not running[/red]"
+        table.add_row(row.name, pid, f"{row.memory >> 20} MiB", str(row.log))
+    console.print(table)
+    console.print(f"all of the cluster, pods included: {cluster.memory(layout) >> 20} MiB")
+    return 0 if rows and all(row.pid for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""The local cluster as a whole: brought up in steps that can be repeated at any time, and taken down without a trace."""
+
+import os
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from local import addons, binaries, certificates, cgroups, control_plane, daemons, images, network, node, packages, registry
+from local.daemons import Daemon
+from local.errors import LocalError
+from local.kube import Kube
+from local.layout import NODE_COUNT, Layout, cache_root, find, find_or_claim
+from local.steps import Steps
+
+PACKAGES = "packages"
+PROGRAMS = "Kubernetes, etcd and CoreDNS (built)"
+PYTHON = "Python base image (Debian packages)"
+NETWORK = "network and certificates"
+CONTROL_PLANE = "control plane"
+IMAGES = "Docker engine, registry, base images"
+NODES = "nodes"
+ADDONS = "DNS and storage"
+
+
+def require_linux_root() -> None:
+    """Raises LocalError where a local cluster can't be made."""
+    advice = "use a cluster that you have: `make up CONTEXT=name` (kind and minikube run on any machine)"
+    if sys.platform != "linux":
+        raise LocalError(f"a local cluster needs Linux, this is {sys.platform}; {advice}")
+    if os.geteuid() != 0:
+        raise LocalError(f"a local cluster needs root (it makes network namespaces); use sudo, or {advice}")
+
+
+def build(console: Console) -> None:
+    """Build what takes long and can be used by every cluster: the programs and the Python base image."""
+    require_linux_root()
+    steps = Steps([PACKAGES, PROGRAMS, PYTHON], console)
+    with steps.shown():
+        _build(steps)
+
+
+def up(name: str, console: Console) -> Layout:
+    """Bring the cluster up, or what is missing of it. Raises LocalError that names what failed and its log."""
+    require_linux_root()
+    layout = find_or_claim(name)
+    steps = Steps([PACKAGES, PROGRAMS, PYTHON, NETWORK, CONTROL_PLANE, IMAGES, NODES, ADDONS], console)
+    with steps.shown():
+        built = _build(steps)
+        with steps.step(NETWORK):
+            certificates.create(layout)
+            network.up(layout)
+        with ThreadPoolExecutor() as beside:
+            pending = [beside.submit(_control_plane, layout, built, steps), beside.submit(_images, layout, built, steps)]
+            for future in pending:
+                future.result()
+        with steps.step(NODES) as report:
+            _nodes(layout, built, report)
+        with steps.step(ADDONS):
+            kube = Kube(layout.name, layout.kubeconfig)
+            addons.apply(layout, kube)
+            addons.wait_until_ready(layout, kube)
+    return layout
+
+
+def down(name: str, console: Console) -> None:
+    """Stop and remove all that `up` made, but for what is in the cache."""
+    require_linux_root()
+    layout = find(name)
+    if layout is None:
+        console.print(f"no local cluster {name}")
+        return
+    steps = Steps(["daemons and pods", NETWORK, "files"], console)
+    with steps.shown():
+        with steps.step("daemons and pods"):
+            for graceful in ("dockerd", "registry", "etcd"):
+                daemons.stop(layout, graceful)
+            cgroups.kill(layout.cgroup)
+            cgroups.remove(layout.cgroup)
+        with steps.step(NETWORK):
+            if layout.serves_localhost:
+                _clean_up_after_proxy(layout)
+            network.down(layout)
+        with steps.step("files"):
+            _remove_files(layout)
+
+
+@dataclass(frozen=True)
+class DaemonStatus:
+    """What `status` shows of one daemon. Memory in bytes."""
+
+    name: str
+    pid: int | None
+    memory: int
+    log: Path
+
+
+def status(layout: Layout) -> list[DaemonStatus]:
+    return [
+        DaemonStatus(
+            name,
+            daemons.main_process(layout, name),
+            cgroups.memory(daemons.group(layout, name)),
+            daemons.log_file(layout, name),
+        )
+        for name in daemons.recorded(layout)
+    ]
+
+
+def memory(layout: Layout) -> int:
+    """Bytes that the whole cluster holds, pods included."""
+    return cgroups.memory(layout.cgroup)
+
+
+def _build(steps: Steps) -> Path:
+    logs = cache_root() / "logs"
+    with steps.step(PACKAGES) as report:
+        lacking = packages.missing()
+        report(f"installing {', '.join(lacking)}" if lacking else "")
+        packages.install(lacking, logs / "packages.log")
+
+    def programs() -> Path:
+        with steps.step(PROGRAMS) as report:
+            return binaries.build(logs / "build.log", report)
+
+    def python() -> None:
+        with steps.step(PYTHON):
+            images.build_python_root(logs / "python-base.log")
+
+    # The one computes, the other mostly waits for the network.
+    with ThreadPoolExecutor() as beside:
+        built, root = beside.submit(programs), beside.submit(python)
+        root.result()
+        return built.result()
+
+
+def _control_plane(layout: Layout, built: Path, steps: Steps) -> None:
+    with steps.step(CONTROL_PLANE) as report:
+        for daemon in control_plane.daemons(layout, built):
+            report(daemon.name)
+            daemons.ensure(layout, daemon)
+
+
+def _images(layout: Layout, built: Path, steps: Steps) -> None:
+    with steps.step(IMAGES) as report:
+        for daemon in registry.daemons(layout):
+            report(daemon.name)
+            daemons.ensure(layout, daemon)
+        images.provide(layout, registry.engine(layout), images.base_images(built), report)
+
+
+def _nodes(layout: Layout, built: Path, report: "Steps.Report") -> None:
+    if layout.serves_localhost:
+        report("127.0.0.1")
+        daemons.ensure(layout, _proxy_for_localhost(layout, built))
+    for number, machine in enumerate(layout.nodes, start=1):
+        report(f"{number} of {NODE_COUNT}")
+        node.start(layout, machine, built)
+
+
+def _proxy_for_localhost(layout: Layout, built: Path) -> Daemon:
+    """One more kube-proxy, on this machine itself: node ports answer on 127.0.0.1, and on no address of the outside."""
+    return node.kube_proxy(layout, "localhost", (), layout.state, built, nodePortAddresses=["127.0.0.0/8"])
+
+
+def _clean_up_after_proxy(layout: Layout) -> None:
+    proxy = binaries.folder() / "kube-proxy"
+    if proxy.exists():
+        from local.commands import run
+
+        run([proxy, "--cleanup"])
+
+
+def _remove_files(layout: Layout) -> None:
+    shutil.rmtree(layout.run, ignore_errors=True)
+    shutil.rmtree(layout.state)

@@ -1,0 +1,135 @@
+"""The control plane: etcd, API server, controller manager, scheduler and the provisioner of volumes.
+
+They run in a network namespace of their own, so that nothing of them listens on this machine's addresses.
+"""
+
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from local.daemons import Daemon
+from local.layout import Layout
+from local.network import enter
+
+# Node-loss is noticed after this long (Kubernetes' default: 40 s), so that tests of it are quick.
+NODE_GRACE_PERIOD = "16s"
+
+
+def daemons(layout: Layout, binaries: Path) -> list[Daemon]:
+    """What to start, in this order."""
+    return [_etcd(layout, binaries), _api_server(layout, binaries), *_controllers(layout, binaries)]
+
+
+def api_server_answers(layout: Layout) -> bool:
+    """Whether the API server says that it is ready."""
+    return _get_ok(f"{layout.api_server}/readyz", layout.pki / "ca.crt", layout.pki / "admin")
+
+
+def _etcd(layout: Layout, binaries: Path) -> Daemon:
+    address = layout.control_plane.address
+    return Daemon(
+        "etcd",
+        (
+            *enter(layout.control_plane),
+            str(binaries / "etcd"),
+            f"--data-dir={layout.control_plane.folder / 'etcd'}",
+            "--listen-client-urls=http://127.0.0.1:2379",
+            "--advertise-client-urls=http://127.0.0.1:2379",
+            "--listen-peer-urls=http://127.0.0.1:2380",
+            "--initial-advertise-peer-urls=http://127.0.0.1:2380",
+            "--initial-cluster=default=http://127.0.0.1:2380",
+            f"--listen-metrics-urls=http://{address}:2381",
+            # A crash of this machine may cost the local cluster its objects, but never blocks on a slow disk.
+            "--unsafe-no-fsync",
+        ),
+        ready=lambda: _get_ok(f"http://{address}:2381/readyz"),
+    )
+
+
+def _api_server(layout: Layout, binaries: Path) -> Daemon:
+    pki = layout.pki
+    address = layout.control_plane.address
+    return Daemon(
+        "kube-apiserver",
+        (
+            *enter(layout.control_plane),
+            str(binaries / "kube-apiserver"),
+            f"--advertise-address={address}",
+            f"--bind-address={address}",
+            "--etcd-servers=http://127.0.0.1:2379",
+            f"--service-cluster-ip-range={layout.service_network}",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--anonymous-auth=false",
+            "--allow-privileged=true",
+            f"--client-ca-file={pki / 'ca.crt'}",
+            f"--tls-cert-file={pki / 'kube-apiserver.crt'}",
+            f"--tls-private-key-file={pki / 'kube-apiserver.key'}",
+            f"--kubelet-certificate-authority={pki / 'ca.crt'}",
+            f"--kubelet-client-certificate={pki / 'kube-apiserver-kubelet-client.crt'}",
+            f"--kubelet-client-key={pki / 'kube-apiserver-kubelet-client.key'}",
+            # By default it would look up the nodes' names in DNS, which knows none of them.
+            "--kubelet-preferred-address-types=InternalIP",
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            f"--service-account-key-file={pki / 'service-account.pub'}",
+            f"--service-account-signing-key-file={pki / 'service-account.key'}",
+        ),
+        ready=lambda: api_server_answers(layout),
+    )
+
+
+def _controllers(layout: Layout, binaries: Path) -> list[Daemon]:
+    pki = layout.pki
+    inside = enter(layout.control_plane)
+    return [
+        Daemon(
+            "kube-controller-manager",
+            (
+                *inside,
+                str(binaries / "kube-controller-manager"),
+                f"--kubeconfig={pki / 'kube-controller-manager.kubeconfig'}",
+                # Without it pods get no authority to verify the API server by.
+                f"--root-ca-file={pki / 'ca.crt'}",
+                f"--service-account-private-key-file={pki / 'service-account.key'}",
+                "--use-service-account-credentials=true",
+                f"--node-monitor-grace-period={NODE_GRACE_PERIOD}",
+                "--leader-elect=false",
+                "--bind-address=127.0.0.1",
+            ),
+        ),
+        Daemon(
+            "kube-scheduler",
+            (
+                *inside,
+                str(binaries / "kube-scheduler"),
+                f"--kubeconfig={pki / 'kube-scheduler.kubeconfig'}",
+                "--leader-elect=false",
+                "--bind-address=127.0.0.1",
+            ),
+        ),
+        Daemon(
+            "provisioner",
+            (
+                *inside,
+                str(binaries / "provisioner"),
+                f"--kubeconfig={pki / 'provisioner.kubeconfig'}",
+                f"--root={layout.volumes}",
+            ),
+        ),
+    ]
+
+
+def _get_ok(url: str, authority: Path | None = None, client: Path | None = None) -> bool:
+    context = ssl.create_default_context(cafile=authority) if authority else None
+    if context and client:
+        context.load_cert_chain(f"{client}.crt", f"{client}.key")
+    # The cluster is on this machine: a proxy meant for the world outside can't reach it.
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), *([urllib.request.HTTPSHandler(context=context)] if context else [])
+    )
+    try:
+        with opener.open(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

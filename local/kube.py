@@ -1,0 +1,122 @@
+"""Kubernetes objects over the API, whatever their kind: applied server-side, read, listed by label and deleted."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kubernetes import config
+from kubernetes.config.config_exception import ConfigException
+from kubernetes.dynamic import DynamicClient, EagerDiscoverer
+from kubernetes.dynamic.exceptions import (
+    DynamicApiError,
+    ForbiddenError,
+    MethodNotAllowedError,
+    NotFoundError,
+    ResourceNotFoundError,
+)
+
+from local.errors import LocalError
+
+Object = dict[str, Any]
+
+
+def describe(item: Object) -> str:
+    """The kind and the full name of an object, as messages show it."""
+    metadata = item["metadata"]
+    namespace = metadata.get("namespace")
+    return f"{item['kind']} {namespace}/{metadata['name']}" if namespace else f"{item['kind']} {metadata['name']}"
+
+
+class Kube:
+    """A cluster, reached through one context of a kubeconfig (None: KUBECONFIG or ~/.kube/config)."""
+
+    def __init__(self, context: str, kubeconfig: Path | None = None) -> None:
+        """Raises LocalError when there is no such context or its API server does not answer."""
+        try:
+            client = config.new_client_from_config(
+                config_file=str(kubeconfig) if kubeconfig else None, context=context
+            )
+        except ConfigException as error:
+            where = kubeconfig or "KUBECONFIG or ~/.kube/config"
+            raise LocalError(f"context {context!r} can't be used from {where}: {error}") from error
+        # Which kinds there are is asked anew: the client's cache file could tell of another cluster at this address.
+        with tempfile.TemporaryDirectory() as fresh:
+            try:
+                self._client = DynamicClient(client, str(Path(fresh, "kinds.json")), EagerDiscoverer)
+            except Exception as error:
+                host = client.configuration.host
+                raise LocalError(f"context {context!r}: the API server {host} does not answer: {error}") from error
+
+    def get(self, wanted: Object) -> Object | None:
+        """The live object of the same kind and name, or None."""
+        metadata = wanted["metadata"]
+        try:
+            found = self._kind(wanted).get(name=metadata["name"], namespace=metadata.get("namespace"))
+        except NotFoundError:
+            return None
+        return found.to_dict()  # type: ignore[no-any-return]
+
+    def apply(self, wanted: Object, manager: str) -> Object:
+        """Make the live object have the wanted fields; other managers' fields stay. Returns the live object.
+
+        Raises LocalError with the API server's reason if it refuses.
+        """
+        metadata = wanted["metadata"]
+        try:
+            live = self._client.server_side_apply(
+                self._kind(wanted),
+                body=wanted,
+                name=metadata["name"],
+                namespace=metadata.get("namespace"),
+                field_manager=manager,
+                force_conflicts=True,
+            )
+        except DynamicApiError as error:
+            raise LocalError(f"{describe(wanted)}: {_reason(error)}") from error
+        return live.to_dict()  # type: ignore[no-any-return]
+
+    def labelled(self, selector: str) -> Iterator[Object]:
+        """All objects of all kinds and namespaces that the label selector picks."""
+        for kind in self._listable_kinds():
+            try:
+                found = kind.get(label_selector=selector).to_dict()
+            except (NotFoundError, MethodNotAllowedError, ForbiddenError):
+                continue
+            for item in found["items"]:
+                yield {"apiVersion": kind.group_version, "kind": kind.kind, **item}
+
+    def list(self, api_version: str, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
+        """The objects of one kind."""
+        found = self._client.resources.get(api_version=api_version, kind=kind)
+        items: list[Object] = found.get(namespace=namespace, label_selector=selector).to_dict()["items"]
+        return items
+
+    def delete(self, item: Object) -> None:
+        """Delete the object, if it is there still, and all that it owns before it."""
+        metadata = item["metadata"]
+        options = {"propagationPolicy": "Foreground"}
+        try:
+            self._kind(item).delete(name=metadata["name"], namespace=metadata.get("namespace"), body=options)
+        except NotFoundError:
+            return
+        except DynamicApiError as error:
+            raise LocalError(f"{describe(item)}: {_reason(error)}") from error
+
+    def _kind(self, item: Object) -> Any:  # noqa: ANN401 - the dynamic client has no types
+        try:
+            return self._client.resources.get(api_version=item["apiVersion"], kind=item["kind"])
+        except ResourceNotFoundError as error:
+            raise LocalError(f"{describe(item)}: the cluster has no kind {item['apiVersion']} {item['kind']}") from error
+
+    def _listable_kinds(self) -> Iterator[Any]:
+        for found in self._client.resources.search():
+            if found.preferred and "list" in (found.verbs or ()) and "delete" in found.verbs and found.kind != "Event":
+                yield found
+
+
+def _reason(error: DynamicApiError) -> str:
+    try:
+        return str(error.summary())
+    except Exception:  # the body is not always a Status object
+        return str(error)

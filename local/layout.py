@@ -1,0 +1,183 @@
+"""Where a local cluster keeps its things: names, folders, addresses and ports, all derived from its name."""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from local.errors import LocalError
+
+STATE_ROOT = Path("/var/lib/ha-counter")
+RUN_ROOT = Path("/run/ha-counter")
+DEFAULT_NAME = "ha-counter"
+NODE_COUNT = 3
+MAX_CLUSTERS = 16
+
+# Clusters lie side by side in 10.201.0.0/16, 10.202.0.0/16, ... of which nothing is seen outside this machine.
+FIRST_SECOND_OCTET = 201
+FIRST_REGISTRY_PORT = 5001
+
+
+def cache_root() -> Path:
+    """The folder for what is built once and used by every cluster. It outlives `down`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ha-counter"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of the cluster, played by a network namespace and a mount namespace."""
+
+    name: str
+    netns: str
+    veth: str
+    address: IPv4Address
+    pod_network: IPv4Network
+    folder: Path
+    run: Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A cluster's name and its number on this machine; the rest follows."""
+
+    name: str
+    index: int
+
+    @property
+    def state(self) -> Path:
+        """What lives as long as the cluster: API objects, volumes, logs."""
+        return STATE_ROOT / self.name
+
+    @property
+    def run(self) -> Path:
+        """What lives as long as the processes: sockets and records of what was started."""
+        return RUN_ROOT / self.name
+
+    @property
+    def cache(self) -> Path:
+        """Image layers and pushed images. They make the next `up` fast, so `down` keeps them."""
+        return cache_root() / "clusters" / self.name
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def pki(self) -> Path:
+        return self.state / "pki"
+
+    @property
+    def volumes(self) -> Path:
+        return self.state / "volumes"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.pki / "admin.kubeconfig"
+
+    @property
+    def cgroup(self) -> str:
+        """Below which every process of the cluster runs, relative to the root of each hierarchy."""
+        return f"ha-counter/{self.name}"
+
+    @property
+    def network(self) -> IPv4Network:
+        return IPv4Network(f"10.{FIRST_SECOND_OCTET + self.index}.0.0/16")
+
+    @property
+    def service_network(self) -> IPv4Network:
+        return IPv4Network((int(self.network.network_address) + (128 << 8), 20))
+
+    @property
+    def build_network(self) -> IPv4Network:
+        """Addresses for the containers that build images; they share the nodes' bridge."""
+        return IPv4Network((int(self._host(128)), 25))
+
+    @property
+    def bridge(self) -> str:
+        return f"hac{self.index}"
+
+    @property
+    def gateway(self) -> IPv4Address:
+        """This machine, as the cluster sees it."""
+        return self._host(1)
+
+    @property
+    def control_plane(self) -> Node:
+        return self._node("control-plane", host=2, pods=0)
+
+    @property
+    def nodes(self) -> list[Node]:
+        return [self._node(f"node{n}", host=10 + n, pods=n) for n in range(1, NODE_COUNT + 1)]
+
+    @property
+    def api_server(self) -> str:
+        return f"https://{self.control_plane.address}:6443"
+
+    @property
+    def dns_address(self) -> IPv4Address:
+        return self.service_network[10]
+
+    @property
+    def registry_port(self) -> int:
+        return FIRST_REGISTRY_PORT + self.index
+
+    @property
+    def registry(self) -> str:
+        """The registry's name in image references, as this machine reaches it."""
+        return f"localhost:{self.registry_port}"
+
+    @property
+    def docker_socket(self) -> Path:
+        return self.run / "docker.sock"
+
+    @property
+    def serves_localhost(self) -> bool:
+        """Whether 127.0.0.1:NODEPORT of this machine leads into this cluster: only one cluster can have it."""
+        return self.index == 0
+
+    def _host(self, number: int) -> IPv4Address:
+        return self.network[number]
+
+    def _node(self, name: str, host: int, pods: int) -> Node:
+        return Node(
+            name=name,
+            netns=f"{self.name}-{name}",
+            veth=f"{self.bridge}-{host}",
+            address=self._host(host),
+            pod_network=IPv4Network((int(self.network.network_address) + (pods << 8), 24)),
+            folder=self.state / name,
+            run=self.run / name,
+        )
+
+
+def find(name: str) -> Layout | None:
+    """The layout of a cluster that exists on this machine, or None."""
+    try:
+        return Layout(name, int((STATE_ROOT / name / "index").read_text()))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def find_or_claim(name: str) -> Layout:
+    """The layout of the cluster, which gets the lowest free number if it has none yet.
+
+    Raises LocalError when the name can't be a cluster's or there are too many clusters.
+    """
+    if not (name.replace("-", "").isalnum() and name.islower() and len(name) <= 40 and name[0] != "-" != name[-1]):
+        raise LocalError(f"cluster name {name!r}: up to 40 lower-case letters, digits and inner dashes are allowed")
+    STATE_ROOT.mkdir(parents=True, exist_ok=True)
+    with (STATE_ROOT / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if existing := find(name):
+            return existing
+        taken = {other.index for folder in STATE_ROOT.iterdir() if (other := find(folder.name))}
+        free = [index for index in range(MAX_CLUSTERS) if index not in taken]
+        if not free:
+            raise LocalError(f"cluster {name!r}: there are {MAX_CLUSTERS} clusters already; take one down first")
+        layout = Layout(name, free[0])
+        layout.state.mkdir(parents=True, exist_ok=True)
+        record = layout.state / "index.part"
+        record.write_text(str(layout.index))
+        record.rename(layout.state / "index")
+        return layout

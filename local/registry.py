@@ -1,0 +1,72 @@
+"""Where images are built and where the nodes get them from: a Docker engine and a registry of the cluster's own."""
+
+import socket
+from pathlib import Path
+
+import docker
+import yaml
+
+from local.daemons import Daemon
+from local.layout import Layout
+
+
+def daemons(layout: Layout) -> list[Daemon]:
+    return [_registry(layout), _engine(layout)]
+
+
+def engine(layout: Layout) -> docker.DockerClient:
+    """A client of the cluster's Docker engine."""
+    return docker.DockerClient(base_url=f"unix://{layout.docker_socket}", timeout=600)
+
+
+def _registry(layout: Layout) -> Daemon:
+    config = {
+        "version": "0.1",
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(layout.cache / "registry")}, "delete": {"enabled": True}},
+        "http": {"addr": f"127.0.0.1:{layout.registry_port}"},
+    }
+    text = yaml.safe_dump(config)
+    file = layout.state / "registry.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    command = ("docker-registry", "serve", str(file))
+    return Daemon("registry", command, ready=lambda: _listens(layout.registry_port), configuration=text)
+
+
+def _engine(layout: Layout) -> Daemon:
+    run = layout.run / "docker"
+    config = layout.state / "docker.json"
+    config.write_text("{}")
+    command = (
+        # A mount namespace of its own: what the engine leaves mounted goes with it.
+        *("unshare", "--mount"),
+        "dockerd",
+        f"--host=unix://{layout.docker_socket}",
+        f"--data-root={layout.cache / 'docker'}",
+        f"--exec-root={run}",
+        f"--pidfile={run}.pid",
+        f"--config-file={config}",  # not the one of another engine on this machine
+        # Containers that build images join the nodes' bridge, for which this machine forwards already.
+        f"--bridge={layout.bridge}",
+        f"--fixed-cidr={layout.build_network}",
+        "--iptables=false",
+        "--ip6tables=false",
+        f"--cgroup-parent=/{layout.cgroup}/builds",
+        "--log-level=warn",
+    )
+    return Daemon("dockerd", command, ready=lambda: _engine_answers(layout))
+
+
+def _engine_answers(layout: Layout) -> bool:
+    if not layout.docker_socket.exists():
+        return False
+    try:
+        return bool(engine(layout).ping())
+    except docker.errors.DockerException:
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
