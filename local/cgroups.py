@@ -17,10 +17,9 @@ KILL_TIMEOUT = 20.0
 
 
 def hierarchies() -> list[Path]:
-    """Where control groups are mounted: a folder for each v1 controller, or the single v2 root."""
+    """Where control groups are mounted: a folder for each v1 controller, the root of v2, or both."""
     mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
-    v1 = [Path(where) for where, kind in mounts if kind == "cgroup"]
-    return v1 or [Path(where) for where, kind in mounts if kind == "cgroup2"]
+    return [Path(where) for where, kind in mounts if kind in ("cgroup", "cgroup2")]
 
 
 def create(group: str) -> None:

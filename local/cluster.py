@@ -1,5 +1,6 @@
 """The local cluster as a whole: brought up in steps that can be repeated at any time, and taken down without a trace."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -9,12 +10,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local import addons, binaries, certificates, cgroups, control_plane, daemons, images, network, node, packages, registry
-from local.daemons import Daemon
+from local import (
+    addons,
+    binaries,
+    certificates,
+    cgroups,
+    control_plane,
+    daemons,
+    images,
+    localhost,
+    network,
+    node,
+    packages,
+    registry,
+)
 from local.errors import LocalError
 from local.kube import Kube
 from local.layout import NODE_COUNT, Layout, cache_root, find, find_or_claim
-from local.steps import Steps
+from local.steps import Report, Steps
 
 PACKAGES = "packages"
 PROGRAMS = "Kubernetes, etcd and CoreDNS (built)"
@@ -82,7 +95,7 @@ def down(name: str, console: Console) -> None:
             cgroups.remove(layout.cgroup)
         with steps.step(NETWORK):
             if layout.serves_localhost:
-                _clean_up_after_proxy(layout)
+                localhost.clean_up(binaries.folder())
             network.down(layout)
         with steps.step("files"):
             _remove_files(layout)
@@ -152,28 +165,19 @@ def _images(layout: Layout, built: Path, steps: Steps) -> None:
         images.provide(layout, registry.engine(layout), images.base_images(built), report)
 
 
-def _nodes(layout: Layout, built: Path, report: "Steps.Report") -> None:
+def _nodes(layout: Layout, built: Path, report: Report) -> None:
     if layout.serves_localhost:
         report("127.0.0.1")
-        daemons.ensure(layout, _proxy_for_localhost(layout, built))
+        daemons.ensure(layout, localhost.proxy(layout, built))
     for number, machine in enumerate(layout.nodes, start=1):
         report(f"{number} of {NODE_COUNT}")
         node.start(layout, machine, built)
 
 
-def _proxy_for_localhost(layout: Layout, built: Path) -> Daemon:
-    """One more kube-proxy, on this machine itself: node ports answer on 127.0.0.1, and on no address of the outside."""
-    return node.kube_proxy(layout, "localhost", (), layout.state, built, nodePortAddresses=["127.0.0.0/8"])
-
-
-def _clean_up_after_proxy(layout: Layout) -> None:
-    proxy = binaries.folder() / "kube-proxy"
-    if proxy.exists():
-        from local.commands import run
-
-        run([proxy, "--cleanup"])
-
-
 def _remove_files(layout: Layout) -> None:
+    """Remove the cluster's folders, and their parents where this was the last cluster."""
     shutil.rmtree(layout.run, ignore_errors=True)
     shutil.rmtree(layout.state)
+    for shared in (layout.run.parent, layout.state.parent, *map(Path, node.PRIVATE_FOLDERS.values())):
+        with contextlib.suppress(OSError):  # not empty: somebody else's
+            shared.rmdir()

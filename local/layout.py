@@ -167,7 +167,8 @@ def find_or_claim(name: str) -> Layout:
     if not (name.replace("-", "").isalnum() and name.islower() and len(name) <= 40 and name[0] != "-" != name[-1]):
         raise LocalError(f"cluster name {name!r}: up to 40 lower-case letters, digits and inner dashes are allowed")
     STATE_ROOT.mkdir(parents=True, exist_ok=True)
-    with (STATE_ROOT / ".lock").open("w") as lock:
+    cache_root().mkdir(parents=True, exist_ok=True)
+    with (cache_root() / "clusters.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if existing := find(name):
             return existing

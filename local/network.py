@@ -33,6 +33,9 @@ def down(layout: Layout) -> None:
         while _has(rule):
             run(["iptables", "--wait", "--table", rule[0], "--delete", *rule[1:]])
     for node in (layout.control_plane, *layout.nodes):
+        # The kernel takes a namespace's links away some time after the namespace: too late for who looks now.
+        if _link_exists(node.veth):
+            run(["ip", "link", "delete", node.veth])
         if _namespace_file(node).exists():
             run(["ip", "netns", "delete", node.netns])
     if _link_exists(layout.bridge):

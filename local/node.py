@@ -17,6 +17,15 @@ from local.network import enter
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 CNI_PROGRAMS = "/usr/lib/cni"
 
+# Folders that kubelet, containerd and CNI have no option for, each a folder of the node's own: kubelets that share
+# /var/log/pods delete one another's logs.
+PRIVATE_FOLDERS = {
+    "log": "/var/log",
+    "cni-cache": "/var/lib/cni",
+    "kubelet": "/var/lib/kubelet",
+    "netns": "/run/netns",
+}
+
 
 def start(layout: Layout, node: Node, binaries: Path) -> None:
     """Start the node, or what is missing of it. Raises LocalError that names the log."""
@@ -37,11 +46,12 @@ def kubelet_group(layout: Layout, node: Node) -> str:
 def _machine(node: Node) -> Daemon:
     """A process that holds the node's mount namespace, as its first process does on a real machine.
 
-    What is mounted inside is never seen outside. Three folders that kubelet and CNI have no option for are the
-    node's own: kubelets that share /var/log/pods delete one another's logs.
+    What is mounted inside is never seen outside.
     """
-    private = {"log": "/var/log", "cni-cache": "/var/lib/cni", "kubelet": "/var/lib/kubelet"}
-    binds = [f"mkdir -p {node.folder / own} {shared}; mount --bind {node.folder / own} {shared}" for own, shared in private.items()]
+    binds = [
+        f"mkdir -p {node.folder / own} {shared}; mount --bind {node.folder / own} {shared}"
+        for own, shared in PRIVATE_FOLDERS.items()
+    ]
     ready = node.run / "mounted"
     script = "; ".join(
         [

@@ -1,0 +1,31 @@
+"""Node ports on 127.0.0.1: one more kube-proxy, on this machine itself. Only one cluster can have it."""
+
+import subprocess
+from pathlib import Path
+
+from local.commands import run
+from local.daemons import Daemon
+from local.layout import Layout
+from local.node import kube_proxy
+
+
+def proxy(layout: Layout, binaries: Path) -> Daemon:
+    """The proxy; node ports answer on 127.0.0.1 and on no address that the outside can reach."""
+    return kube_proxy(layout, "localhost", (), layout.state, binaries, nodePortAddresses=["127.0.0.0/8"])
+
+
+def clean_up(binaries: Path) -> None:
+    """Take the proxy's rules out of this machine's firewall."""
+    program = binaries / "kube-proxy"
+    if program.exists():
+        run([program, "--cleanup"])
+    # kube-proxy makes this chain where node ports answer on localhost, and leaves it to the kubelet to remove.
+    for chain in ("INPUT", "OUTPUT"):
+        _iptables("--delete", chain, "--jump", "KUBE-FIREWALL")
+    _iptables("--flush", "KUBE-FIREWALL")
+    _iptables("--delete-chain", "KUBE-FIREWALL")
+
+
+def _iptables(*arguments: str) -> None:
+    """Fails quietly where there is nothing to remove."""
+    subprocess.run(["iptables", "--wait", *arguments], capture_output=True)
