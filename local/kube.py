@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes import config
 from kubernetes.config.config_exception import ConfigException
-from kubernetes.dynamic import DynamicClient, EagerDiscoverer
+from kubernetes.dynamic import DynamicClient, EagerDiscoverer, ResourceList
 from kubernetes.dynamic.exceptions import (
     DynamicApiError,
     ForbiddenError,
@@ -111,6 +111,8 @@ class Kube:
 
     def _listable_kinds(self) -> Iterator[Any]:
         for found in self._client.resources.search():
+            if isinstance(found, ResourceList):
+                continue
             if found.preferred and "list" in (found.verbs or ()) and "delete" in found.verbs and found.kind != "Event":
                 yield found
 

@@ -1,0 +1,123 @@
+"""Images of the program, built from a Dockerfile and pushed, when what they are built from has changed."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+from docker.utils.build import exclude_paths
+
+from local.errors import LocalError
+
+# An image carries the hash of what it was built from, so that no record of builds has to be kept elsewhere.
+BUILT_FROM = "ha-counter.built-from"
+
+
+@dataclass(frozen=True)
+class Build:
+    """What an image is built from and what it is called. The context is a folder."""
+
+    name: str  # registry/repository:tag
+    context: Path
+    dockerfile: Path
+    target: str | None
+    push: bool
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image that is there. `reference` names it by its digest, if it was pushed."""
+
+    reference: str
+    changed: bool
+
+
+def ensure(build: Build, report: Callable[[str], None]) -> Built:
+    """Build and push the image, unless one of the same files is there. Raises LocalError with the build's last lines."""
+    client = _engine()
+    source = _hash(build)
+    image = _find(client, build.name)
+    if image is not None and image.labels.get(BUILT_FROM) == source and (reference := _reference(image, build)):
+        return Built(reference, changed=False)
+    report("building")
+    _build(client, build, source)
+    if build.push:
+        report("pushing")
+        _push(client, build.name)
+    image = client.images.get(build.name)
+    reference = _reference(image, build)
+    if reference is None:
+        raise LocalError(f"image {build.name}: pushed, but the engine knows no digest of it")
+    return Built(reference, changed=True)
+
+
+def _engine() -> docker.DockerClient:
+    where = os.environ.get("DOCKER_HOST", "the default socket")
+    try:
+        client = docker.from_env(timeout=600)
+        client.ping()
+    except docker.errors.DockerException as error:
+        raise LocalError(f"the Docker engine at {where} does not answer (DOCKER_HOST names another): {error}") from error
+    return client
+
+
+def _hash(build: Build) -> str:
+    """The hash of the files that the engine gets to see, of their modes, and of the build's target."""
+    digest = hashlib.sha256(f"{build.target}\0".encode() + build.dockerfile.read_bytes())
+    for name in _context_files(build):
+        file = build.context / name
+        if file.is_file():
+            digest.update(f"{name}\0{file.stat().st_mode:o}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _context_files(build: Build) -> list[str]:
+    ignore = build.context / ".dockerignore"
+    patterns = ignore.read_text().splitlines() if ignore.exists() else []
+    kept = [line.strip() for line in patterns if line.strip() and not line.startswith("#")]
+    return sorted(exclude_paths(str(build.context), kept, dockerfile=str(build.dockerfile)))
+
+
+def _find(client: docker.DockerClient, name: str) -> docker.models.images.Image | None:
+    try:
+        return client.images.get(name)
+    except docker.errors.ImageNotFound:
+        return None
+
+
+def _build(client: docker.DockerClient, build: Build, source: str) -> None:
+    try:
+        client.images.build(
+            path=str(build.context),
+            dockerfile=str(build.dockerfile),
+            target=build.target,
+            tag=build.name,
+            labels={BUILT_FROM: source},
+            rm=True,
+            forcerm=True,
+        )
+    except docker.errors.BuildError as error:
+        lines = [str(event.get("stream") or event.get("error") or "").rstrip() for event in error.build_log]
+        tail = "\n".join([line for line in lines if line][-12:])
+        raise LocalError(f"image {build.name}: the build failed:\n{tail}") from error
+    except docker.errors.APIError as error:
+        raise LocalError(f"image {build.name}: the build failed: {error.explanation or error}") from error
+
+
+def _push(client: docker.DockerClient, name: str) -> None:
+    try:
+        for event in client.images.push(name, stream=True, decode=True):
+            if "error" in event:
+                raise LocalError(f"image {name}: the push failed: {event['error']}")
+    except docker.errors.APIError as error:
+        raise LocalError(f"image {name}: the push failed: {error.explanation or error}") from error
+
+
+def _reference(image: docker.models.images.Image, build: Build) -> str | None:
+    if not build.push:
+        return str(image.id)
+    repository = build.name.rpartition(":")[0]
+    digests = [reference for reference in image.attrs["RepoDigests"] if reference.startswith(f"{repository}@")]
+    return str(digests[-1]) if digests else None

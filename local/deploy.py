@@ -1,0 +1,309 @@
+"""Deploy the Pulumi program without the Pulumi CLI, for machines that can't have it.
+
+The unmodified program runs under Pulumi's own Python runtime. Its resources come to the monitor below, which does
+what the real engine would do with them: builds images, creates and updates objects, waits for rollouts, hands the
+live values back as outputs. Order and dependencies are the runtime's own.
+
+There is no state file. An object that this engine made carries a label with the stack's name, from its creation on:
+that is how it is found again, also after a run that was cut off, and why an object of somebody else's is never
+taken over. What it is not: it makes no previews, knows no providers but `kubernetes` and `docker`, ignores resource
+options other than dependencies and providers, and never replaces an object that can't be changed in place.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import json
+import runpy
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.stack import Stack, run_pulumi_func
+from rich.console import Console
+
+from local import builder, rollout, stack_config
+from local.errors import LocalError
+from local.kube import Kube, Object, describe
+from local.layout import cache_root
+from local.stack_config import StackConfig
+
+STACK_LABEL = "ha-counter/stack"
+FIELD_MANAGER = "ha-counter-deploy"
+DELETE_TIMEOUT = 180.0
+POLL_INTERVAL = 0.3
+
+
+def up(config: StackConfig, console: Console) -> dict[str, object]:
+    """Make the cluster as the program says, remove what it no longer names, and return its outputs.
+
+    Raises LocalError that names the resource; what was made until then stays, and the next run goes on from there.
+    """
+    engine = Engine(config.stack, console)
+    outputs = _run_program(config, engine)
+    for item in _owned(engine.clusters(), config.stack):
+        if _identity(item) not in engine.registered:
+            _delete(engine.clusters(), item, console)
+    console.print(f"{engine.changed} changed, {engine.unchanged} unchanged")
+    _outputs_file(config).parent.mkdir(parents=True, exist_ok=True)
+    _outputs_file(config).write_text(json.dumps(outputs))
+    return outputs
+
+
+def down(config: StackConfig, console: Console) -> None:
+    """Delete all that the stack has in the cluster, last made first."""
+    clusters = [Kube(config["context"], Path(config["kubeconfig"]) if config["kubeconfig"] else None)]
+    for item in _owned(clusters, config.stack):
+        _delete(clusters, item, console)
+    _outputs_file(config).unlink(missing_ok=True)
+
+
+def output(config: StackConfig) -> dict[str, object]:
+    """The outputs of the last `up`. Raises LocalError if there was none."""
+    try:
+        outputs: dict[str, object] = json.loads(_outputs_file(config).read_text())
+    except FileNotFoundError as error:
+        raise LocalError(f"stack {config.stack!r} is not deployed to {config['context']!r}; `make up` does it") from error
+    return outputs
+
+
+class Engine(Mocks):
+    """What stands behind Pulumi's monitor: the runtime calls it for each resource, from several threads."""
+
+    def __init__(self, stack: str, console: Console) -> None:
+        self._stack = stack
+        self._console = console
+        self._kubes: dict[str, Kube] = {}
+        self._lock = threading.Lock()
+        self.registered: set[tuple[str, ...]] = set()
+        self.changed = 0
+        self.unchanged = 0
+        self.failure: LocalError | None = None
+
+    def clusters(self) -> list[Kube]:
+        return list(self._kubes.values())
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
+        raise LocalError(f"function {args.token}: this engine has no provider functions; use the Pulumi CLI")
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        """Make one resource: its ID and its outputs. The first failure stops all that follow."""
+        if self.failure:
+            raise self.failure
+        try:
+            return self._make(args)
+        except LocalError as error:
+            self.failure = self.failure or error
+            raise
+
+    def _make(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        inputs = _whole_numbers(args.inputs)
+        if args.typ == "pulumi:providers:kubernetes":
+            return self._connect(args.name, inputs)
+        if args.typ == "docker:index/image:Image":
+            return self._image(inputs)
+        if args.typ.startswith("kubernetes:"):
+            return self._object(args, inputs)
+        if not args.custom:  # a component: its children are what there is to make
+            return None, {}
+        raise LocalError(f"resource {args.name}: this engine can't make a {args.typ}; use the Pulumi CLI")
+
+    def _connect(self, name: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        kubeconfig = inputs.get("kubeconfig")
+        self._kubes[name] = Kube(inputs["context"], Path(kubeconfig) if kubeconfig else None)
+        return name, inputs
+
+    def _image(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        what = inputs["build"]
+        build = builder.Build(
+            name=inputs["imageName"],
+            context=Path(what["context"]).resolve(),
+            dockerfile=Path(what["dockerfile"]).resolve(),
+            target=what.get("target"),
+            push=not inputs.get("skipPush", False),
+        )
+        with self._shown(f"image {build.name}") as done:
+            built = builder.ensure(build, done.report)
+            done.changed = built.changed
+        return built.reference, {**inputs, "repoDigest": built.reference}
+
+    def _object(self, args: MockResourceArgs, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        kube = self._kubes[str(args.provider).rpartition("::")[2]]
+        wanted = self._marked(args, inputs)
+        with self._lock:
+            self.registered.add(_identity(wanted))
+        with self._shown(describe(wanted)) as done:
+            before = kube.get(wanted)
+            self._refuse_foreign(before)
+            live = kube.apply(wanted, FIELD_MANAGER)
+            done.changed = before is None or before["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]
+            rollout.wait(kube, live, done.report)
+        metadata = live["metadata"]
+        return "/".join(filter(None, [metadata.get("namespace"), metadata["name"]])), live
+
+    def _marked(self, args: MockResourceArgs, inputs: dict[str, Any]) -> Object:
+        """The object with a name, if the program left that to the engine, and with the stack's label."""
+        unique = hashlib.sha256(f"{self._stack} {args.typ} {args.name}".encode()).hexdigest()[:8]
+        metadata = inputs.get("metadata") or {}
+        labels = {**metadata.get("labels", {}), STACK_LABEL: self._stack}
+        return {**inputs, "metadata": {"name": f"{args.name}-{unique}", **metadata, "labels": labels}}
+
+    def _refuse_foreign(self, live: Object | None) -> None:
+        if live is None:
+            return
+        owner = live["metadata"].get("labels", {}).get(STACK_LABEL)
+        if owner != self._stack:
+            whose = f"stack {owner!r} made it" if owner else "this engine did not make it"
+            raise LocalError(f"{describe(live)} exists and {whose}: delete it, or deploy to another namespace")
+
+    @contextlib.contextmanager
+    def _shown(self, what: str) -> Iterator["_Progress"]:
+        progress = _Progress(what, self._console)
+        started = time.monotonic()
+        yield progress
+        with self._lock:
+            self.changed += progress.changed
+            self.unchanged += not progress.changed
+            verb = "made" if progress.changed else "unchanged"
+            self._console.print(f"  {what}: {verb}, {time.monotonic() - started:.1f} s", markup=False, highlight=False)
+
+
+class _Progress:
+    """What is said of one resource while it is made: each state once."""
+
+    def __init__(self, what: str, console: Console) -> None:
+        self._what = what
+        self._console = console
+        self._last = ""
+        self.changed = False
+
+    def report(self, state: str) -> None:
+        if state != self._last:
+            self._console.print(f"  {self._what}: {state} ...", markup=False, highlight=False, style="dim")
+            self._last = state
+
+
+def _run_program(config: StackConfig, engine: Engine) -> dict[str, object]:
+    """Run the program to its end; its exports."""
+    exports: dict[str, object] = {}
+
+    def program() -> None:
+        runpy.run_path(str(config.program), run_name="__main__")
+
+    async def run() -> None:
+        # What waited for a resource that failed fails too; the failure itself is told once, below.
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+        # All that waits for a resource belongs to one event loop, the stack itself included.
+        set_mocks(engine, project=config.project, stack=config.stack, preview=False)
+        await run_pulumi_func(program)
+        stack = get_root_resource()
+        assert isinstance(stack, Stack)
+        exports.update(await pulumi.Output.from_input(stack.outputs).future() or {})
+
+    pulumi.runtime.set_all_config(dict(config.values))
+    try:
+        # The program runs in its own folder, as the real engine runs it.
+        with contextlib.chdir(config.program):
+            asyncio.run(run())
+    except pulumi.RunError as error:
+        raise LocalError(str(error)) from error
+    except Exception:
+        if engine.failure:
+            raise engine.failure from None
+        raise
+    return {name: _whole_numbers(value) for name, value in exports.items()}
+
+
+def _owned(clusters: list[Kube], stack: str) -> list[Object]:
+    """All objects of the stack, last made first."""
+    found = [
+        item
+        for kube in clusters
+        for item in kube.labelled(f"{STACK_LABEL}={stack}")
+        # Controllers copy labels to what they make (a Service's to its Endpoints): those are theirs to delete.
+        if any(entry["manager"] == FIELD_MANAGER for entry in item["metadata"].get("managedFields", []))
+    ]
+    return sorted(found, key=lambda item: (item["metadata"]["creationTimestamp"], _is_workload(item)), reverse=True)
+
+
+def _is_workload(item: Object) -> bool:
+    """Made in the same second, workloads came after what they use."""
+    return item["kind"] in ("Deployment", "StatefulSet")
+
+
+def _delete(clusters: list[Kube], item: Object, console: Console) -> None:
+    started = time.monotonic()
+    for kube in clusters:
+        kube.delete(item)
+        while kube.get(item) is not None:
+            if time.monotonic() > started + DELETE_TIMEOUT:
+                raise LocalError(f"{describe(item)}: still there {DELETE_TIMEOUT:.0f} s after it was deleted")
+            time.sleep(POLL_INTERVAL)
+    console.print(f"  {describe(item)}: deleted, {time.monotonic() - started:.1f} s", markup=False, highlight=False)
+
+
+def _identity(item: Object) -> tuple[str, ...]:
+    metadata = item["metadata"]
+    group = item["apiVersion"].rpartition("/")[0]
+    return group, item["kind"], metadata.get("namespace") or "", metadata["name"]
+
+
+def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The runtime hands all numbers over as floats; Kubernetes wants 3, not 3.0."""
+    if isinstance(value, dict):
+        return {key: _whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _outputs_file(config: StackConfig) -> Path:
+    return cache_root() / "outputs" / f"{config.stack}@{config['context']}.json"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.deploy", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["up", "down", "output"])
+    parser.add_argument("key", nargs="?", help="with `output`: print only this one")
+    parser.add_argument("--stack", default="dev", help="whose values to use (default: %(default)s)")
+    parser.add_argument(
+        "--config", action="append", default=[], metavar="KEY=VALUE", help="use this value instead of the stack file's"
+    )
+    arguments = parser.parse_args()
+    console = Console(stderr=True)
+    try:
+        overrides = dict(item.split("=", 1) for item in arguments.config)
+        config = stack_config.load(arguments.stack, overrides)
+        if arguments.command == "down":
+            down(config, console)
+            return 0
+        outputs = up(config, console) if arguments.command == "up" else output(config)
+    except LocalError as error:
+        console.print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        console.print("interrupted; the same command goes on from here", style="red")
+        return 130
+    print_outputs(outputs, arguments.key)
+    return 0
+
+
+def print_outputs(outputs: dict[str, object], key: str | None) -> None:
+    """One value, or all of them, as `pulumi stack output` prints them."""
+    if key is None:
+        for name, value in outputs.items():
+            print(f"{name:16} {value if isinstance(value, str) else json.dumps(value)}")
+        return
+    value = outputs[key]
+    print(value if isinstance(value, str) else json.dumps(value))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""A stack's configuration as the Pulumi CLI reads it: the project's defaults, then the stack file, then overrides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.errors import LocalError
+
+PROJECT_FOLDER = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """A stack and its values; keys have the form PROJECT:KEY, values are strings as `pulumi.Config` wants them."""
+
+    project: str
+    program: Path
+    stack: str
+    values: Mapping[str, str]
+
+    def __getitem__(self, key: str) -> str:
+        return self.values.get(f"{self.project}:{key}", "")
+
+
+def load(stack: str, overrides: Mapping[str, str]) -> StackConfig:
+    """Read Pulumi.yaml and Pulumi.STACK.yaml.
+
+    Raises LocalError for a stack without a file and for keys that the project's schema does not have.
+    """
+    project = _read(PROJECT_FOLDER / "Pulumi.yaml")
+    name = project["name"]
+    stack_file = PROJECT_FOLDER / f"Pulumi.{stack}.yaml"
+    schema: dict[str, dict[str, Any]] = project.get("config", {})
+    defaults = {f"{name}:{key}": entry["default"] for key, entry in schema.items() if "default" in entry}
+    stack_values: dict[str, Any] = _read(stack_file).get("config") or {}
+    given = {f"{name}:{key}": value for key, value in overrides.items()}
+    unknown = sorted({key.partition(":")[2] for key in (*stack_values, *given)} - set(schema))
+    if unknown:
+        raise LocalError(f"configuration keys {unknown}: no such key; there are {sorted(schema)}")
+    values = {key: _as_text(value) for key, value in {**defaults, **stack_values, **given}.items()}
+    return StackConfig(name, PROJECT_FOLDER / project["main"], stack, values)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = yaml.safe_load(file.read_text()) or {}
+    except FileNotFoundError as error:
+        raise LocalError(f"{file}: no such file; a stack's values live in Pulumi.STACK.yaml") from error
+    except yaml.YAMLError as error:
+        raise LocalError(f"{file}: not YAML: {error}") from error
+    return content
+
+
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
