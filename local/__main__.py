@@ -13,10 +13,10 @@ from local.layout import DEFAULT_NAME, Layout, find
 
 
 def main() -> int:
-    arguments = _parse()
+    arguments, rest = _parse(sys.argv[1:])
     console = Console()
     try:
-        return _run(arguments, console)
+        return _run(arguments, rest, console)
     except LocalError as error:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
         return 1
@@ -25,7 +25,8 @@ def main() -> int:
         return 130
 
 
-def _parse() -> argparse.Namespace:
+def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Our own arguments, and what follows the word `kubectl`: that is all kubectl's."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("--name", default=DEFAULT_NAME, help="the cluster's name (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -34,15 +35,17 @@ def _parse() -> argparse.Namespace:
     commands.add_parser("status", help="show the daemons, their memory and their logs")
     commands.add_parser("build", help="only build the programs and the base image")
     commands.add_parser("env", help="print the variables by which kubectl, docker and pulumi reach the cluster")
-    kubectl = commands.add_parser("kubectl", help="run kubectl against the cluster", add_help=False)
-    kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
-    return parser.parse_args()
+    commands.add_parser("kubectl", help="run kubectl against the cluster")
+    end = words.index("kubectl") + 1 if "kubectl" in words else len(words)
+    return parser.parse_args(words[:end]), words[end:]
 
 
-def _run(arguments: argparse.Namespace, console: Console) -> int:
+def _run(arguments: argparse.Namespace, rest: list[str], console: Console) -> int:
     if arguments.command == "up":
         layout = cluster.up(arguments.name, console)
-        console.print(f"The cluster is up. To use it: eval \"$(python -m local --name {layout.name} env)\"", highlight=False)
+        console.print(
+            f'The cluster is up. To use it: eval "$(python -m local --name {layout.name} env)"', highlight=False
+        )
     elif arguments.command == "down":
         cluster.down(arguments.name, console)
     elif arguments.command == "build":
@@ -55,7 +58,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     elif arguments.command == "kubectl":
         layout = _existing(arguments.name)
         kubectl = binaries.folder() / "kubectl"
-        os.execve(kubectl, ["kubectl", *arguments.arguments], {**os.environ, **environment(layout)})
+        os.execve(kubectl, ["kubectl", *rest], {**os.environ, **environment(layout)})
     return 0
 
 

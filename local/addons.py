@@ -16,16 +16,10 @@ FIELD_MANAGER = "ha-counter-local"
 READY_TIMEOUT = 120.0
 
 
-class _Template(string.Template):
-    """Kubernetes' own $(NAME) form, which leaves the manifests readable YAML."""
-
-    pattern = r"\$\((?:(?P<named>[a-z]+)|(?P<braced>$^)|(?P<escaped>$^)|(?P<invalid>$^))\)"
-
-
 def apply(layout: Layout, kube: Kube) -> None:
     values = {"image": dns_image(), "address": str(layout.dns_address)}
     for file in sorted(MANIFESTS.glob("*.yaml")):
-        for item in yaml.safe_load_all(_Template(file.read_text()).substitute(values)):
+        for item in yaml.safe_load_all(string.Template(file.read_text()).substitute(values)):
             kube.apply(item, FIELD_MANAGER)
 
 

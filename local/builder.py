@@ -1,5 +1,6 @@
 """Images of the program, built from a Dockerfile and pushed, when what they are built from has changed."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -7,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker
+from docker.models.images import Image
 from docker.utils.build import exclude_paths
 
 from local.errors import LocalError
 
-# An image carries the hash of what it was built from, so that no record of builds has to be kept elsewhere.
-BUILT_FROM = "ha-counter.built-from"
+# The engine keeps what it built under a tag with the hash of what it was built from, so that no other record is needed.
+# (A label would do, too, but it would make an image with the same files a new one, and pods would roll for nothing.)
+SOURCE_TAG = "built-from-"
 
 
 @dataclass(frozen=True)
@@ -35,22 +38,24 @@ class Built:
 
 
 def ensure(build: Build, report: Callable[[str], None]) -> Built:
-    """Build and push the image, unless one of the same files is there. Raises LocalError with the build's last lines."""
+    """Build and push the image, unless one of the same files is there. Raises LocalError with the last lines."""
     client = _engine()
-    source = _hash(build)
-    image = _find(client, build.name)
-    if image is not None and image.labels.get(BUILT_FROM) == source and (reference := _reference(image, build)):
-        return Built(reference, changed=False)
-    report("building")
-    _build(client, build, source)
-    if build.push:
-        report("pushing")
-        _push(client, build.name)
-    image = client.images.get(build.name)
-    reference = _reference(image, build)
+    source = f"{_repository(build)}:{SOURCE_TAG}{_hash(build)[:40]}"
+    image = known = _find(client, source)
+    if image is None:
+        report("building")
+        image = _build(client, build)
+        _note_source(client, image, _repository(build), source)
+    reference = _reference(client, image, build)
     if reference is None:
-        raise LocalError(f"image {build.name}: pushed, but the engine knows no digest of it")
-    return Built(reference, changed=True)
+        report("pushing")
+        image.tag(build.name)
+        _push(client, build.name)
+        image.reload()
+        reference = _reference(client, image, build)
+    if reference is None:
+        raise LocalError(f"image {build.name}: pushed, but the registry has no digest of it")
+    return Built(reference, changed=known is None)
 
 
 def _engine() -> docker.DockerClient:
@@ -59,7 +64,9 @@ def _engine() -> docker.DockerClient:
         client = docker.from_env(timeout=600)
         client.ping()
     except docker.errors.DockerException as error:
-        raise LocalError(f"the Docker engine at {where} does not answer (DOCKER_HOST names another): {error}") from error
+        raise LocalError(
+            f"the Docker engine at {where} does not answer (DOCKER_HOST names another): {error}"
+        ) from error
     return client
 
 
@@ -80,24 +87,24 @@ def _context_files(build: Build) -> list[str]:
     return sorted(exclude_paths(str(build.context), kept, dockerfile=str(build.dockerfile)))
 
 
-def _find(client: docker.DockerClient, name: str) -> docker.models.images.Image | None:
+def _find(client: docker.DockerClient, name: str) -> Image | None:
     try:
         return client.images.get(name)
     except docker.errors.ImageNotFound:
         return None
 
 
-def _build(client: docker.DockerClient, build: Build, source: str) -> None:
+def _build(client: docker.DockerClient, build: Build) -> Image:
     try:
-        client.images.build(
+        image, _ = client.images.build(
             path=str(build.context),
             dockerfile=str(build.dockerfile),
             target=build.target,
             tag=build.name,
-            labels={BUILT_FROM: source},
             rm=True,
             forcerm=True,
         )
+        return image
     except docker.errors.BuildError as error:
         lines = [str(event.get("stream") or event.get("error") or "").rstrip() for event in error.build_log]
         tail = "\n".join([line for line in lines if line][-12:])
@@ -115,9 +122,26 @@ def _push(client: docker.DockerClient, name: str) -> None:
         raise LocalError(f"image {name}: the push failed: {error.explanation or error}") from error
 
 
-def _reference(image: docker.models.images.Image, build: Build) -> str | None:
+def _note_source(client: docker.DockerClient, image: Image, repository: str, source: str) -> None:
+    """Note what the image was built from; forget the images before it, which the engine then may remove."""
+    for older in client.images.list(name=repository):
+        for tag in older.tags:
+            if tag.startswith(f"{repository}:{SOURCE_TAG}"):
+                client.images.remove(tag, noprune=True)
+    image.tag(source)
+
+
+def _reference(client: docker.DockerClient, image: Image, build: Build) -> str | None:
+    """The image by its digest, if it can be pulled by that."""
     if not build.push:
         return str(image.id)
-    repository = build.name.rpartition(":")[0]
-    digests = [reference for reference in image.attrs["RepoDigests"] if reference.startswith(f"{repository}@")]
-    return str(digests[-1]) if digests else None
+    for reference in image.attrs["RepoDigests"]:
+        if reference.startswith(f"{_repository(build)}@"):
+            with contextlib.suppress(docker.errors.APIError):
+                client.images.get_registry_data(reference)
+                return str(reference)
+    return None
+
+
+def _repository(build: Build) -> str:
+    return build.name.rpartition(":")[0]

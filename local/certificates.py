@@ -132,9 +132,7 @@ def _service_account_key(stem: Path) -> None:
     """The key pair that signs service accounts' tokens: RSA, as every client library can verify it."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     _write_private(stem.with_suffix(".key"), _pem(key))
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     stem.with_suffix(".pub").write_bytes(public)
 
 

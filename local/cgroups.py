@@ -5,6 +5,7 @@ cluster's group is the cluster's, and nothing else is. Works on the hierarchies 
 (https://docs.kernel.org/admin-guide/cgroup-v1/, https://docs.kernel.org/admin-guide/cgroup-v2.html).
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -107,7 +108,5 @@ def _pss(pid: int) -> int:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass

@@ -1,4 +1,4 @@
-"""The local cluster as a whole: brought up in steps that can be repeated at any time, and taken down without a trace."""
+"""The local cluster as a whole: brought up in steps that can be repeated, and taken down without a trace."""
 
 import contextlib
 import os
@@ -67,7 +67,10 @@ def up(name: str, console: Console) -> Layout:
             certificates.create(layout)
             network.up(layout)
         with ThreadPoolExecutor() as beside:
-            pending = [beside.submit(_control_plane, layout, built, steps), beside.submit(_images, layout, built, steps)]
+            pending = [
+                beside.submit(_control_plane, layout, built, steps),
+                beside.submit(_images, layout, built, steps),
+            ]
             for future in pending:
                 future.result()
         with steps.step(NODES) as report:

@@ -8,7 +8,11 @@ from local.errors import LocalError
 
 
 def run(
-    command: Sequence[str | Path], *, log: Path | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    command: Sequence[str | Path],
+    *,
+    log: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> str:
     """What the command printed. With `log`, its output goes there as it comes.
 

@@ -3,12 +3,10 @@
 They run in a network namespace of their own, so that nothing of them listens on this machine's addresses.
 """
 
-import ssl
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from local.daemons import Daemon
+from local.http import answers_ok
 from local.layout import Layout
 from local.network import enter
 
@@ -23,7 +21,7 @@ def daemons(layout: Layout, binaries: Path) -> list[Daemon]:
 
 def api_server_answers(layout: Layout) -> bool:
     """Whether the API server says that it is ready."""
-    return _get_ok(f"{layout.api_server}/readyz", layout.pki / "ca.crt", layout.pki / "admin")
+    return answers_ok(f"{layout.api_server}/readyz", layout.pki / "ca.crt", layout.pki / "admin")
 
 
 def _etcd(layout: Layout, binaries: Path) -> Daemon:
@@ -43,7 +41,7 @@ def _etcd(layout: Layout, binaries: Path) -> Daemon:
             # A crash of this machine may cost the local cluster its objects, but never blocks on a slow disk.
             "--unsafe-no-fsync",
         ),
-        ready=lambda: _get_ok(f"http://{address}:2381/readyz"),
+        ready=lambda: answers_ok(f"http://{address}:2381/readyz"),
     )
 
 
@@ -118,18 +116,3 @@ def _controllers(layout: Layout, binaries: Path) -> list[Daemon]:
             ),
         ),
     ]
-
-
-def _get_ok(url: str, authority: Path | None = None, client: Path | None = None) -> bool:
-    context = ssl.create_default_context(cafile=authority) if authority else None
-    if context and client:
-        context.load_cert_chain(f"{client}.crt", f"{client}.key")
-    # The cluster is on this machine: a proxy meant for the world outside can't reach it.
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), *([urllib.request.HTTPSHandler(context=context)] if context else [])
-    )
-    try:
-        with opener.open(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

@@ -32,7 +32,7 @@ from rich.console import Console
 from local import builder, rollout, stack_config
 from local.errors import LocalError
 from local.kube import Kube, Object, describe
-from local.layout import cache_root
+from local.layout import user_state_root
 from local.stack_config import StackConfig
 
 STACK_LABEL = "ha-counter/stack"
@@ -70,7 +70,9 @@ def output(config: StackConfig) -> dict[str, object]:
     try:
         outputs: dict[str, object] = json.loads(_outputs_file(config).read_text())
     except FileNotFoundError as error:
-        raise LocalError(f"stack {config.stack!r} is not deployed to {config['context']!r}; `make up` does it") from error
+        raise LocalError(
+            f"stack {config.stack!r} is not deployed to {config['context']!r}; `make up` does it"
+        ) from error
     return outputs
 
 
@@ -143,7 +145,9 @@ class Engine(Mocks):
             before = kube.get(wanted)
             self._refuse_foreign(before)
             live = kube.apply(wanted, FIELD_MANAGER)
-            done.changed = before is None or before["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]
+            done.changed = (
+                before is None or before["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]
+            )
             rollout.wait(kube, live, done.report)
         metadata = live["metadata"]
         return "/".join(filter(None, [metadata.get("namespace"), metadata["name"]])), live
@@ -265,7 +269,7 @@ def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _outputs_file(config: StackConfig) -> Path:
-    return cache_root() / "outputs" / f"{config.stack}@{config['context']}.json"
+    return user_state_root() / "outputs" / f"{config.stack}@{config['context']}.json"
 
 
 def main() -> int:

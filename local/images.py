@@ -4,6 +4,7 @@ They get the names that they have in the world, in the cluster's registry and in
 Dockerfile name the same images as anywhere.
 """
 
+import io
 import os
 import re
 import shutil
@@ -73,7 +74,17 @@ def build_python_root(log: Path) -> None:
         run(["debootstrap", "--variant=minbase", include, DEBIAN_RELEASE, folder], log=log)
         _resemble_official_python(folder)
         part = folder.with_suffix(".tar")
-        run(["tar", "--create", f"--file={part}", f"--directory={folder}", "--exclude=./proc/*", "--exclude=./sys/*", "."])
+        run(
+            [
+                "tar",
+                "--create",
+                f"--file={part}",
+                f"--directory={folder}",
+                "--exclude=./proc/*",
+                "--exclude=./sys/*",
+                ".",
+            ]
+        )
         part.rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,7 +135,9 @@ def base_images(binaries: Path) -> list[BaseImage]:
     ]
 
 
-def provide(layout: Layout, client: docker.DockerClient, images: list[BaseImage], progress: Callable[[str], None]) -> None:
+def provide(
+    layout: Layout, client: docker.DockerClient, images: list[BaseImage], progress: Callable[[str], None]
+) -> None:
     """Put the images into the cluster's engine and registry, those that are not there."""
     for image in images:
         if _made_from(client, image.name) != image.made_from:
@@ -144,16 +157,15 @@ def _made_from(client: docker.DockerClient, name: str) -> str | None:
 
 
 def _build(client: docker.DockerClient, image: BaseImage) -> None:
-    recipe = "\n".join(["FROM scratch", *image.instructions, f'LABEL {MADE_FROM}="{image.made_from}"'])
+    lines = ["FROM scratch", *image.instructions, f'LABEL {MADE_FROM}="{image.made_from}"']
+    recipe = "\n".join(lines).encode()
     with tempfile.TemporaryFile() as context:
         with tarfile.open(fileobj=context, mode="w") as tar:
             for name, file in image.files.items():
                 tar.add(file.resolve(), name)
-            dockerfile = tempfile.NamedTemporaryFile("w+")
-            with dockerfile:
-                dockerfile.write(recipe)
-                dockerfile.flush()
-                tar.add(dockerfile.name, "Dockerfile")
+            entry = tarfile.TarInfo("Dockerfile")
+            entry.size = len(recipe)
+            tar.addfile(entry, io.BytesIO(recipe))
         context.seek(0)
         client.images.build(fileobj=context, custom_context=True, tag=image.name, rm=True)
 

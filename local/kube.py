@@ -34,9 +34,7 @@ class Kube:
     def __init__(self, context: str, kubeconfig: Path | None = None) -> None:
         """Raises LocalError when there is no such context or its API server does not answer."""
         try:
-            client = config.new_client_from_config(
-                config_file=str(kubeconfig) if kubeconfig else None, context=context
-            )
+            client = config.new_client_from_config(config_file=str(kubeconfig) if kubeconfig else None, context=context)
         except ConfigException as error:
             where = kubeconfig or "KUBECONFIG or ~/.kube/config"
             raise LocalError(f"context {context!r} can't be used from {where}: {error}") from error
@@ -107,7 +105,9 @@ class Kube:
         try:
             return self._client.resources.get(api_version=item["apiVersion"], kind=item["kind"])
         except ResourceNotFoundError as error:
-            raise LocalError(f"{describe(item)}: the cluster has no kind {item['apiVersion']} {item['kind']}") from error
+            raise LocalError(
+                f"{describe(item)}: the cluster has no kind {item['apiVersion']} {item['kind']}"
+            ) from error
 
     def _listable_kinds(self) -> Iterator[Any]:
         for found in self._client.resources.search():

@@ -24,6 +24,11 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ha-counter"
 
 
+def user_state_root() -> Path:
+    """The folder for what a user's deployments must remember, whatever cluster they went to."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "ha-counter"
+
+
 @dataclass(frozen=True)
 class Node:
     """One machine of the cluster, played by a network namespace and a mount namespace."""

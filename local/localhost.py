@@ -1,6 +1,7 @@
 """Node ports on 127.0.0.1: one more kube-proxy, on this machine itself. Only one cluster can have it."""
 
 import subprocess
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from local.commands import run
@@ -8,10 +9,12 @@ from local.daemons import Daemon
 from local.layout import Layout
 from local.node import kube_proxy
 
+LOOPBACK = IPv4Address("127.0.0.1")
+
 
 def proxy(layout: Layout, binaries: Path) -> Daemon:
     """The proxy; node ports answer on 127.0.0.1 and on no address that the outside can reach."""
-    return kube_proxy(layout, "localhost", (), layout.state, binaries, nodePortAddresses=["127.0.0.0/8"])
+    return kube_proxy(layout, "localhost", LOOPBACK, (), layout.state, binaries, nodePortAddresses=["127.0.0.0/8"])
 
 
 def clean_up(binaries: Path) -> None:

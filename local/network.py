@@ -92,7 +92,18 @@ def _firewall(layout: Layout) -> list[tuple[str, ...]]:
         # Image builds install packages from outside.
         ("nat", "POSTROUTING", "-s", inside, "!", "-d", inside, *mark, "-j", "MASQUERADE"),
         # The registry listens on 127.0.0.1 only; nodes reach it by this machine's address on the bridge.
-        ("nat", "PREROUTING", "-i", bridge, *registry, *mark, "-j", "DNAT", "--to", f"127.0.0.1:{layout.registry_port}"),
+        (
+            "nat",
+            "PREROUTING",
+            "-i",
+            bridge,
+            *registry,
+            *mark,
+            "-j",
+            "DNAT",
+            "--to",
+            f"127.0.0.1:{layout.registry_port}",
+        ),
     ]
 
 

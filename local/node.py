@@ -5,12 +5,14 @@ system and one set of control groups; the comments say which.
 """
 
 import json
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import yaml
 
 from local import cgroups, daemons
 from local.daemons import Daemon
+from local.http import answers_ok
 from local.layout import Layout, Node
 from local.network import enter
 
@@ -35,7 +37,7 @@ def start(layout: Layout, node: Node, binaries: Path) -> None:
     inside = ("nsenter", f"--target={machine}", "--mount", "--net", "--")
     daemons.ensure(layout, _containerd(layout, node, inside))
     daemons.ensure(layout, _kubelet(layout, node, inside, binaries))
-    daemons.ensure(layout, kube_proxy(layout, node.name, inside, node.folder, binaries))
+    daemons.ensure(layout, kube_proxy(layout, node.name, node.address, inside, node.folder, binaries))
 
 
 def kubelet_group(layout: Layout, node: Node) -> str:
@@ -77,7 +79,6 @@ def _containerd(layout: Layout, node: Node, inside: tuple[str, ...]) -> Daemon:
 version = 2
 root = "{folder}/root"
 state = "{node.run}/containerd"
-disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
 
 [grpc]
   address = "{_socket(node)}"
@@ -125,6 +126,7 @@ def _kubelet(layout: Layout, node: Node, inside: tuple[str, ...], binaries: Path
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "address": str(node.address),
+        "healthzBindAddress": str(node.address),
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
@@ -161,10 +163,19 @@ def _kubelet(layout: Layout, node: Node, inside: tuple[str, ...], binaries: Path
         f"--hostname-override={node.name}",
         f"--node-ip={node.address}",
     )
-    return Daemon(f"kubelet-{node.name}", command, configuration=text)
+    healthy = f"http://{node.address}:10248/healthz"
+    return Daemon(f"kubelet-{node.name}", command, ready=lambda: answers_ok(healthy), configuration=text)
 
 
-def kube_proxy(layout: Layout, name: str, inside: tuple[str, ...], folder: Path, binaries: Path, **extra: object) -> Daemon:
+def kube_proxy(
+    layout: Layout,
+    name: str,
+    address: IPv4Address,
+    inside: tuple[str, ...],
+    folder: Path,
+    binaries: Path,
+    **extra: object,
+) -> Daemon:
     """The proxy that makes Services work for one network namespace."""
     config = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -174,7 +185,7 @@ def kube_proxy(layout: Layout, name: str, inside: tuple[str, ...], folder: Path,
         "clusterCIDR": str(layout.network),
         "hostnameOverride": name,
         "metricsBindAddress": "127.0.0.1:10249",
-        "healthzBindAddress": "127.0.0.1:10256",
+        "healthzBindAddress": f"{address}:10256",
         # Zero leaves the kernel's own values alone: they belong to the whole machine.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
         **extra,
@@ -183,7 +194,9 @@ def kube_proxy(layout: Layout, name: str, inside: tuple[str, ...], folder: Path,
     file = folder / "kube-proxy.yaml"
     _write(file, text)
     command = (*inside, str(binaries / "kube-proxy"), f"--config={file}")
-    return Daemon(f"kube-proxy-{name}", command, configuration=text)
+    return Daemon(
+        f"kube-proxy-{name}", command, ready=lambda: answers_ok(f"http://{address}:10256/livez"), configuration=text
+    )
 
 
 def _socket(node: Node) -> Path:
@@ -191,5 +204,7 @@ def _socket(node: Node) -> Path:
 
 
 def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+    """Write the file if it says something else: kube-proxy ends as soon as its own is written to."""
+    if not file.exists() or file.read_text() != text:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)

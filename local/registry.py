@@ -1,7 +1,6 @@
 """Where images are built and where the nodes get them from: a Docker engine and a registry of the cluster's own."""
 
 import socket
-from pathlib import Path
 
 import docker
 import yaml

@@ -19,7 +19,7 @@ class Steps:
 
     def __init__(self, titles: list[str], console: Console) -> None:
         self._console = console
-        self._state = {title: ("", "", 0.0) for title in titles}  # title -> mark, detail, start or duration
+        self._state = dict.fromkeys(titles, ("", "", 0.0))  # title -> mark, detail, start or duration
         self._lock = threading.Lock()
         self._live = Live(
             get_renderable=self._table, console=console, refresh_per_second=REFRESHES_PER_SECOND, transient=False

@@ -1,0 +1,1 @@
+"""A highly available counter over HTTP, which keeps its count in etcd."""

@@ -1,0 +1,43 @@
+"""Run one replica: `python -m counter`."""
+
+import argparse
+import logging
+import os
+import sys
+from contextlib import closing
+
+from counter import settings
+from counter.api import Dependencies, create_app
+from counter.counting import Counter
+from counter.etcd import EtcdClient
+from counter.server import serve
+
+
+def main() -> int:
+    """Serve until the process is told to stop.
+
+    Returns the exit code: 0 after a stop that was asked for, 2 if the environment is wrong.
+    """
+    argparse.ArgumentParser(
+        prog="counter",
+        description=__doc__,
+        epilog=settings.describe(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    try:
+        config = settings.from_environment(os.environ)
+    except settings.SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.info("replica %s/%s on node %s", config.namespace, config.pod, config.node)
+    with closing(EtcdClient(config.etcd_endpoints)) as etcd:
+        counter = Counter(store=etcd, replica=config.pod)
+        app = create_app(Dependencies(counter, etcd.count_members, pod=config.pod, node=config.node))
+        serve(app, config.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

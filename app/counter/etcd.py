@@ -1,0 +1,168 @@
+"""How etcd is reached: one gRPC channel over all members, made anew after a failure.
+
+gRPC's pick_first keeps to one member, and moves to the next one when the connection to it breaks. Three things it
+doesn't notice: that a name now means another address, that a name which didn't resolve at the start does so now, and
+that the member it keeps to answers but can't serve, as a learner or one that is cut off from the others. So a failed
+call has the channel renewed: names looked up again, another member first.
+
+The stubs are python3-etcd3's (module etcd3). Its client class is not used: after one failed call it refuses all calls
+for five minutes (`Endpoint.time_retry`), and its exceptions drop what etcd said.
+"""
+
+import logging
+import random
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
+from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
+
+from counter.health import EtcdHealth
+from counter.settings import Endpoint
+
+_log = logging.getLogger(__name__)
+
+# Seconds. A client is promised an answer within 2 s; the rest is for a full processor. It is longer than etcd's
+# election timeout of 1 s, so that most requests outlast the loss of a leader.
+CALL_TIMEOUT = 1.5
+
+# Seconds between two renewals. Long enough for a new channel to have tried every member and to fail calls at once if
+# none is there, and longer than CALL_TIMEOUT: then the calls on the channel before have ended.
+RENEWAL_INTERVAL = 3.0
+
+_CHANNEL_OPTIONS = (
+    # A transaction must never be sent twice: gRPC can't know whether the first one was applied.
+    ("grpc.enable_retries", 0),
+    # How long one attempt to connect may take, and how long to wait before the next: 20 s and up to 120 s if not set.
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # A member that hangs is given up after a second. etcd breaks connections that ping more often than every 5 s.
+    ("grpc.keepalive_time_ms", 5000),
+    ("grpc.keepalive_timeout_ms", 1000),
+    ("grpc.http2.ping_timeout_ms", 1000),
+    # A proxy from the environment is for other traffic.
+    ("grpc.enable_http_proxy", 0),
+)
+
+# Statuses that tell of etcd's state, not of a wrong request. FAILED_PRECONDITION is what a learner answers,
+# RESOURCE_EXHAUSTED a full database, DATA_LOSS a member that was found corrupt.
+_UNAVAILABLE = frozenset(
+    {
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DATA_LOSS,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+
+# MemberListRequest{linearizable: true}. The field (number 1, etcd 3.5) is younger than the stubs, which do carry fields
+# they don't know. Without it a member answers from memory, with or without a quorum.
+_LINEARIZABLE_MEMBER_LIST = etcdrpc.MemberListRequest.FromString(b"\x08\x01")
+
+
+class EtcdUnavailableError(Exception):
+    """etcd can't answer now. The text says why, for the log."""
+
+
+@dataclass(frozen=True)
+class _Connection:
+    channel: grpc.Channel
+    kv: etcdrpc.KVStub
+    cluster: etcdrpc.ClusterStub
+
+
+class EtcdClient:
+    """A client of the whole cluster. Safe for use by many threads.
+
+    Every call returns or raises within CALL_TIMEOUT: EtcdUnavailableError when etcd can't answer now, grpc.RpcError
+    when etcd says that the request was wrong. Nothing is sent twice.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        # Replicas start with different members, so that they share the work.
+        self._endpoints = deque(random.sample(endpoints, k=len(endpoints)))
+        self._health = EtcdHealth()
+        self._connection: _Connection | None = None
+        self._renewal_due = threading.Event()
+        self._renewal_due.set()
+        self._closing = threading.Event()
+        # A thread, since a name lookup may take far longer than a request may.
+        threading.Thread(target=self._keep_connected, name="etcd-connection", daemon=True).start()
+
+    def transact(self, request: etcdrpc.TxnRequest) -> etcdrpc.TxnResponse:
+        """Apply a transaction. If this raises EtcdUnavailableError, it may have been applied or not."""
+        return self._call(lambda connection: connection.kv.Txn, request)
+
+    def read(self, request: etcdrpc.RangeRequest) -> etcdrpc.RangeResponse:
+        """Read keys: linearizably, unless the request says otherwise."""
+        return self._call(lambda connection: connection.kv.Range, request)
+
+    def count_members(self) -> int:
+        """Return how many members the cluster has, learners included, as a quorum agrees on it now."""
+        response = self._call(lambda connection: connection.cluster.MemberList, _LINEARIZABLE_MEMBER_LIST)
+        return len(response.members)
+
+    def close(self) -> None:
+        """Break the connection. Calls under way raise EtcdUnavailableError."""
+        self._closing.set()
+        self._renewal_due.set()
+
+    def _call(self, method_of: Callable[[_Connection], Any], request: Any) -> Any:  # noqa: ANN401  # untyped stubs
+        connection = self._connection
+        if connection is None:
+            raise self._failure(connection, "no member's name has been resolved yet")
+        try:
+            response = method_of(connection)(request, timeout=CALL_TIMEOUT)
+        except grpc.RpcError as error:
+            if error.code() not in _UNAVAILABLE:
+                raise
+            raise self._failure(connection, f"{error.code().name}: {error.details()}") from error
+        self._health.answered()
+        return response
+
+    def _failure(self, connection: _Connection | None, reason: str) -> EtcdUnavailableError:
+        self._health.failed(reason)
+        if connection is self._connection:  # else it has been renewed already
+            self._renewal_due.set()
+        return EtcdUnavailableError(reason)
+
+    def _keep_connected(self) -> None:
+        while not self._closing.is_set():
+            self._renewal_due.wait()
+            former = self._connection
+            self._renew_connection()
+            self._closing.wait(RENEWAL_INTERVAL)
+            if former is not None and former is not self._connection:
+                former.channel.close()
+        if self._connection is not None:
+            self._connection.channel.close()
+
+    def _renew_connection(self) -> None:
+        self._endpoints.rotate(-1)
+        addresses = [address for endpoint in self._endpoints for address in _resolve(endpoint)]
+        if addresses:  # else the addresses of before are the best guess there is
+            self._connection = _connect(addresses)
+            self._renewal_due.clear()
+
+
+def _resolve(endpoint: Endpoint) -> list[str]:
+    try:
+        found = socket.getaddrinfo(endpoint.host, endpoint.port, socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as error:
+        _log.debug("%s: %s", endpoint.host, error)
+        return []
+    return [f"{address[0]!s}:{address[1]!s}" for *_, address in found]
+
+
+def _connect(addresses: Sequence[str]) -> _Connection:
+    channel = grpc.insecure_channel("ipv4:" + ",".join(addresses), options=_CHANNEL_OPTIONS)
+    return _Connection(channel, etcdrpc.KVStub(channel), etcdrpc.ClusterStub(channel))

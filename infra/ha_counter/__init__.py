@@ -1,0 +1,1 @@
+"""A highly available counter on Kubernetes, as Pulumi components."""

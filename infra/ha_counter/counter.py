@@ -1,0 +1,164 @@
+"""The counter: a Deployment, and the Service that answers on every node's port."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ha_counter.etcd import EtcdCluster
+from ha_counter.labels import labels, selector
+from ha_counter.pods import container_security, pod_spec, resource_requirements, variable_from_pod
+from ha_counter.settings import CounterSettings
+from ha_counter.spread import Spread, spread_over_nodes
+
+_WORKLOAD = "counter"
+_LABELS = labels(_WORKLOAD, "api")
+_PORT = 8080
+_GRACE_SECONDS = 45
+_ENDPOINT_REMOVAL_SECONDS = 5
+_PROGRESS_DEADLINE_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class CounterArgs:
+    """What `Counter` needs.
+
+    Attributes:
+        namespace: Where everything is made.
+        image: Reference of the counter's image.
+        spread: How strictly pods are kept on different nodes.
+        etcd: The cluster that the counter counts in.
+        settings: Number of pods, their size and the node port.
+    """
+
+    namespace: pulumi.Input[str]
+    image: pulumi.Input[str]
+    spread: Spread
+    etcd: EtcdCluster
+    settings: CounterSettings
+
+
+class Counter(pulumi.ComponentResource):
+    """The counter, reachable from outside the cluster.
+
+    Attributes:
+        node_port: The port that answers on every node.
+    """
+
+    node_port: pulumi.Output[int]
+
+    def __init__(self, name: str, args: CounterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ha-counter:index:Counter", name, None, opts)
+        self._deployment(args)
+        self._disruption_budget(args)
+        service = self._service(args)
+        self.node_port = service.spec.ports[0].node_port
+        self.register_outputs({"node_port": self.node_port})
+
+    def _deployment(self, args: CounterArgs) -> k8s.apps.v1.Deployment:
+        return k8s.apps.v1.Deployment(
+            "counter-deployment",
+            metadata=_metadata(args, name="counter-deployment"),
+            spec=k8s.apps.v1.DeploymentSpecArgs(
+                replicas=args.settings.replicas,
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(_WORKLOAD)),
+                # A new pod must be ready before an old one goes.
+                strategy=k8s.apps.v1.DeploymentStrategyArgs(
+                    type="RollingUpdate",
+                    rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1),
+                ),
+                progress_deadline_seconds=_PROGRESS_DEADLINE_SECONDS,
+                template=k8s.core.v1.PodTemplateSpecArgs(
+                    metadata=k8s.meta.v1.ObjectMetaArgs(
+                        labels=_LABELS,
+                        # Pods read the ConfigMap once, when they start: this makes them roll when it changes.
+                        annotations={"ha-counter/etcd-endpoints": args.etcd.endpoints},
+                    ),
+                    spec=pod_spec(
+                        container=_container(args),
+                        spread=spread_over_nodes(args.spread, selector(_WORKLOAD), revision_label="pod-template-hash"),
+                        grace_seconds=_GRACE_SECONDS,
+                    ),
+                ),
+            ),
+            # Not ready without etcd, so started after it: what fails then is the counter.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.etcd.stateful_set]),
+        )
+
+    def _disruption_budget(self, args: CounterArgs) -> k8s.policy.v1.PodDisruptionBudget:
+        return k8s.policy.v1.PodDisruptionBudget(
+            "counter",
+            metadata=_metadata(args),
+            spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
+                max_unavailable=1,
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(_WORKLOAD)),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _service(self, args: CounterArgs) -> k8s.core.v1.Service:
+        return k8s.core.v1.Service(
+            "svc-counter",
+            metadata=_metadata(args, name="svc-counter"),
+            spec=k8s.core.v1.ServiceSpecArgs(
+                type="NodePort",
+                selector=selector(_WORKLOAD),
+                ports=[
+                    k8s.core.v1.ServicePortArgs(
+                        name="http", port=_PORT, target_port="http", node_port=args.settings.node_port
+                    )
+                ],
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _metadata(args: CounterArgs, name: str | None = None) -> k8s.meta.v1.ObjectMetaArgs:
+    return k8s.meta.v1.ObjectMetaArgs(namespace=args.namespace, name=name, labels=_LABELS)
+
+
+def _container(args: CounterArgs) -> k8s.core.v1.ContainerArgs:
+    return k8s.core.v1.ContainerArgs(
+        name="counter",
+        image=args.image,
+        env=[
+            variable_from_pod("MY_POD_NAME", "metadata.name"),
+            variable_from_pod("MY_POD_NAMESPACE", "metadata.namespace"),
+            variable_from_pod("MY_NODE_NAME", "spec.nodeName"),
+            _etcd_endpoints(args.etcd),
+        ],
+        ports=[k8s.core.v1.ContainerPortArgs(name="http", container_port=_PORT)],
+        # Asks etcd. The program answers within 2 s, with 503 if etcd does not.
+        readiness_probe=k8s.core.v1.ProbeArgs(
+            http_get=k8s.core.v1.HTTPGetActionArgs(path="/healthz", port="http"),
+            period_seconds=3,
+            failure_threshold=2,
+            timeout_seconds=3,
+        ),
+        # Does not ask etcd: a restart would not bring it back.
+        liveness_probe=k8s.core.v1.ProbeArgs(
+            tcp_socket=k8s.core.v1.TCPSocketActionArgs(port="http"),
+            period_seconds=10,
+            failure_threshold=6,
+            timeout_seconds=3,
+        ),
+        # The program is told to end only when nodes have stopped to send it requests.
+        lifecycle=k8s.core.v1.LifecycleArgs(
+            pre_stop=k8s.core.v1.LifecycleHandlerArgs(
+                sleep=k8s.core.v1.SleepActionArgs(seconds=_ENDPOINT_REMOVAL_SECONDS)
+            )
+        ),
+        resources=resource_requirements(args.settings.resources),
+        security_context=container_security(),
+    )
+
+
+def _etcd_endpoints(etcd: EtcdCluster) -> k8s.core.v1.EnvVarArgs:
+    return k8s.core.v1.EnvVarArgs(
+        name="ETCD_ENDPOINTS",
+        value_from=k8s.core.v1.EnvVarSourceArgs(
+            config_map_key_ref=k8s.core.v1.ConfigMapKeySelectorArgs(
+                name=etcd.config_map.metadata.name, key=etcd.ENDPOINTS_KEY
+            )
+        ),
+    )

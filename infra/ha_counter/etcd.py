@@ -1,0 +1,217 @@
+"""The etcd cluster: one StatefulSet, a Service for each member and one for them all."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ha_counter.labels import labels, selector
+from ha_counter.pods import container_security, pod_spec, resource_requirements, variable, variable_from_pod
+from ha_counter.settings import EtcdSettings
+from ha_counter.spread import Spread, spread_over_nodes
+
+_WORKLOAD = "etcd"
+_LABELS = labels(_WORKLOAD, "database")
+_CLIENT_PORT = 2379
+_PEER_PORT = 2380
+_METRICS_PORT = 2381
+_VOLUME = "data"
+_VOLUME_PATH = "/var/lib/etcd"
+_GRACE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class EtcdClusterArgs:
+    """What `EtcdCluster` needs.
+
+    Attributes:
+        namespace: Where everything is made.
+        image: Reference of the image whose entry point starts a member.
+        spread: How strictly members are kept on different nodes.
+        token: Tells this etcd cluster from others that its members might meet by mistake.
+        settings: Size of the cluster and of its members.
+    """
+
+    namespace: pulumi.Input[str]
+    image: pulumi.Input[str]
+    spread: Spread
+    token: str
+    settings: EtcdSettings
+
+
+class EtcdCluster(pulumi.ComponentResource):
+    """An etcd cluster inside Kubernetes.
+
+    Member N is pod `etcd-N`; the others and all clients know it as `etcdN`, the name of its Service.
+
+    Attributes:
+        endpoints: The members' client URLs, with commas between them.
+        config_map: Holds them for pods to read, under `ENDPOINTS_KEY`.
+        stateful_set: The members. It exists once all of them are ready.
+    """
+
+    ENDPOINTS_KEY = "endpoints"
+
+    endpoints: str
+    config_map: k8s.core.v1.ConfigMap
+    stateful_set: k8s.apps.v1.StatefulSet
+
+    def __init__(self, name: str, args: EtcdClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ha-counter:index:EtcdCluster", name, None, opts)
+        members = [f"etcd{ordinal}" for ordinal in range(args.settings.members)]
+        self.endpoints = ",".join(f"http://{member}:{_CLIENT_PORT}" for member in members)
+        self.config_map = self._config_map(args)
+        services = [
+            self._governing_service(args),
+            *(self._member_service(args, member, ordinal) for ordinal, member in enumerate(members)),
+        ]
+        self.stateful_set = self._stateful_set(args, members, services)
+        self._client_service(args)
+        self._disruption_budget(args)
+        self.register_outputs({"endpoints": self.endpoints})
+
+    def _config_map(self, args: EtcdClusterArgs) -> k8s.core.v1.ConfigMap:
+        return k8s.core.v1.ConfigMap(
+            "etcd-config",
+            metadata=_metadata(args, name="etcd-config"),
+            data={self.ENDPOINTS_KEY: self.endpoints},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _governing_service(self, args: EtcdClusterArgs) -> k8s.core.v1.Service:
+        """The headless Service that a StatefulSet must name. It gives each pod a DNS name of its own."""
+        return k8s.core.v1.Service(
+            "etcd",
+            metadata=_metadata(args, name="etcd"),
+            spec=k8s.core.v1.ServiceSpecArgs(
+                cluster_ip="None",
+                selector=selector(_WORKLOAD),
+                publish_not_ready_addresses=True,
+                ports=[_service_port("client", _CLIENT_PORT), _service_port("peer", _PEER_PORT)],
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _member_service(self, args: EtcdClusterArgs, member: str, ordinal: int) -> k8s.core.v1.Service:
+        return k8s.core.v1.Service(
+            member,
+            # Pulumi would wait for a pod behind the Service, and the pods are started when the Services are there.
+            metadata=_metadata(args, name=member, annotations={"pulumi.com/skipAwait": "true"}),
+            spec=k8s.core.v1.ServiceSpecArgs(
+                selector={**selector(_WORKLOAD), "statefulset.kubernetes.io/pod-name": f"etcd-{ordinal}"},
+                # Members must find one another to form a cluster, and are ready only when they have formed it.
+                publish_not_ready_addresses=True,
+                ports=[_service_port("client", _CLIENT_PORT), _service_port("peer", _PEER_PORT)],
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _client_service(self, args: EtcdClusterArgs) -> k8s.core.v1.Service:
+        return k8s.core.v1.Service(
+            "etcd-client",
+            metadata=_metadata(args, name="etcd-client"),
+            spec=k8s.core.v1.ServiceSpecArgs(
+                selector=selector(_WORKLOAD),
+                ports=[_service_port("client", _CLIENT_PORT)],
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _stateful_set(
+        self, args: EtcdClusterArgs, members: list[str], services: list[k8s.core.v1.Service]
+    ) -> k8s.apps.v1.StatefulSet:
+        return k8s.apps.v1.StatefulSet(
+            "etcd",
+            metadata=_metadata(args, name="etcd"),
+            # Of these, service_name, pod_management_policy, selector and volume_claim_templates can't be changed later:
+            # Kubernetes wants the whole StatefulSet replaced for that, which is an outage.
+            spec=k8s.apps.v1.StatefulSetSpecArgs(
+                service_name="etcd",
+                # One after the other would never get past the first, which is not ready without the others.
+                pod_management_policy="Parallel",
+                replicas=args.settings.members,
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(_WORKLOAD)),
+                template=k8s.core.v1.PodTemplateSpecArgs(
+                    metadata=k8s.meta.v1.ObjectMetaArgs(labels=_LABELS),
+                    spec=pod_spec(
+                        container=_container(args, members),
+                        spread=spread_over_nodes(args.spread, selector(_WORKLOAD)),
+                        grace_seconds=_GRACE_SECONDS,
+                    ),
+                ),
+                volume_claim_templates=[_volume_claim(args.settings)],
+            ),
+            # Without its Services a member's first look-up of the others fails, and DNS remembers that for a while.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=services),
+        )
+
+    def _disruption_budget(self, args: EtcdClusterArgs) -> k8s.policy.v1.PodDisruptionBudget:
+        return k8s.policy.v1.PodDisruptionBudget(
+            "etcd",
+            metadata=_metadata(args),
+            spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
+                max_unavailable=1,
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(_WORKLOAD)),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _metadata(
+    args: EtcdClusterArgs, name: str | None = None, annotations: dict[str, str] | None = None
+) -> k8s.meta.v1.ObjectMetaArgs:
+    return k8s.meta.v1.ObjectMetaArgs(namespace=args.namespace, name=name, labels=_LABELS, annotations=annotations)
+
+
+def _service_port(name: str, number: int) -> k8s.core.v1.ServicePortArgs:
+    return k8s.core.v1.ServicePortArgs(name=name, port=number, target_port=name)
+
+
+def _container(args: EtcdClusterArgs, members: list[str]) -> k8s.core.v1.ContainerArgs:
+    return k8s.core.v1.ContainerArgs(
+        name="etcd",
+        image=args.image,
+        env=[
+            variable_from_pod("MY_POD_NAME", "metadata.name"),
+            variable("MEMBERS", ",".join(members)),
+            variable("CLUSTER_TOKEN", args.token),
+            # Below the volume's root, which belongs to whoever made the volume.
+            variable("DATA_DIR", f"{_VOLUME_PATH}/data"),
+        ],
+        ports=[
+            k8s.core.v1.ContainerPortArgs(name="client", container_port=_CLIENT_PORT),
+            k8s.core.v1.ContainerPortArgs(name="peer", container_port=_PEER_PORT),
+            k8s.core.v1.ContainerPortArgs(name="metrics", container_port=_METRICS_PORT),
+        ],
+        volume_mounts=[k8s.core.v1.VolumeMountArgs(name=_VOLUME, mount_path=_VOLUME_PATH)],
+        # /livez answers without a quorum: to restart a member that lost the others would only make things worse.
+        startup_probe=_probe("/livez", period_seconds=2, failure_threshold=150),
+        liveness_probe=_probe("/livez", period_seconds=10, failure_threshold=6),
+        readiness_probe=_probe("/readyz", period_seconds=3, failure_threshold=3),
+        resources=resource_requirements(args.settings.resources),
+        security_context=container_security(),
+    )
+
+
+def _probe(path: str, period_seconds: int, failure_threshold: int) -> k8s.core.v1.ProbeArgs:
+    return k8s.core.v1.ProbeArgs(
+        http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port="metrics"),
+        period_seconds=period_seconds,
+        failure_threshold=failure_threshold,
+        # A member on a busy disk may take longer than the default of 1 s, and is as well as before.
+        timeout_seconds=5,
+    )
+
+
+def _volume_claim(settings: EtcdSettings) -> k8s.core.v1.PersistentVolumeClaimArgs:
+    return k8s.core.v1.PersistentVolumeClaimArgs(
+        # The API server adds these two where they are missing, and server-side apply then sees a change.
+        api_version="v1",
+        kind="PersistentVolumeClaim",
+        metadata=k8s.meta.v1.ObjectMetaArgs(name=_VOLUME),
+        spec=k8s.core.v1.PersistentVolumeClaimSpecArgs(
+            access_modes=["ReadWriteOnce"],
+            storage_class_name=settings.storage_class,
+            resources=k8s.core.v1.VolumeResourceRequirementsArgs(requests={"storage": settings.storage}),
+        ),
+    )

@@ -1,0 +1,68 @@
+"""What the pods of all workloads have in common."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ha_counter.settings import ResourceSettings
+
+# The user that the Dockerfile gives its images.
+_USER = 65532
+
+
+def pod_spec(
+    container: k8s.core.v1.ContainerArgs, spread: k8s.core.v1.TopologySpreadConstraintArgs, grace_seconds: int
+) -> k8s.core.v1.PodSpecArgs:
+    """A pod of one container, within Kubernetes' Pod Security Standard `restricted`.
+
+    Args:
+        container: Made with `container_security`.
+        spread: How pods of this kind are kept on different nodes.
+        grace_seconds: How long the container may take to end after it was asked to.
+    """
+    return k8s.core.v1.PodSpecArgs(
+        containers=[container],
+        topology_spread_constraints=[spread],
+        termination_grace_period_seconds=grace_seconds,
+        security_context=k8s.core.v1.PodSecurityContextArgs(
+            run_as_non_root=True,
+            run_as_user=_USER,
+            run_as_group=_USER,
+            fs_group=_USER,
+            # Once is enough, and etcd wants its folder to stay as closed as etcd made it.
+            fs_group_change_policy="OnRootMismatch",
+            seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
+        ),
+        automount_service_account_token=False,
+        # Otherwise every Service of the namespace becomes variables like ETCD_PORT, which programs take for their own.
+        enable_service_links=False,
+    )
+
+
+def container_security() -> k8s.core.v1.SecurityContextArgs:
+    """No way to more rights, and no place to write to but the volumes."""
+    return k8s.core.v1.SecurityContextArgs(
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=True,
+        capabilities=k8s.core.v1.CapabilitiesArgs(drop=["ALL"]),
+    )
+
+
+def resource_requirements(resources: ResourceSettings) -> k8s.core.v1.ResourceRequirementsArgs:
+    """What a container gets for sure and at most."""
+    return k8s.core.v1.ResourceRequirementsArgs(
+        requests={"cpu": resources.cpu_request, "memory": resources.memory_request},
+        limits={"cpu": resources.cpu_limit, "memory": resources.memory_limit},
+    )
+
+
+def variable(name: str, value: pulumi.Input[str]) -> k8s.core.v1.EnvVarArgs:
+    """An environment variable with a given value."""
+    return k8s.core.v1.EnvVarArgs(name=name, value=value)
+
+
+def variable_from_pod(name: str, field_path: str) -> k8s.core.v1.EnvVarArgs:
+    """An environment variable with the value of a field of the pod, from the downward API."""
+    return k8s.core.v1.EnvVarArgs(
+        name=name,
+        value_from=k8s.core.v1.EnvVarSourceArgs(field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path=field_path)),
+    )

@@ -1,0 +1,109 @@
+"""The settings of a deployment, read from the stack's config in this one place.
+
+The keys, their types and their defaults are those of Pulumi.yaml; what each value may be is in `rules`.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from ha_counter.rules import find_faults
+from ha_counter.spread import Spread
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """The Kubernetes cluster, and how it is used."""
+
+    context: str
+    kubeconfig: str | None
+    namespace: str
+    spread: Spread
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """Where images go."""
+
+    registry: str
+
+
+@dataclass(frozen=True)
+class ResourceSettings:
+    """What a container gets for sure and at most, as Kubernetes quantities."""
+
+    cpu_request: str
+    cpu_limit: str
+    memory_request: str
+    memory_limit: str
+
+
+@dataclass(frozen=True)
+class EtcdSettings:
+    """The etcd cluster."""
+
+    members: int
+    storage: str
+    storage_class: str | None
+    resources: ResourceSettings
+
+
+@dataclass(frozen=True)
+class CounterSettings:
+    """The counter and the way to it from outside."""
+
+    replicas: int
+    node_port: int
+    resources: ResourceSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be configured."""
+
+    cluster: ClusterSettings
+    images: ImageSettings
+    etcd: EtcdSettings
+    counter: CounterSettings
+
+
+def load_settings(config: pulumi.Config) -> Settings:
+    """Read all settings from a stack's config.
+
+    Raises:
+        pulumi.RunError: If the config has faults. The message names each one, with key, value and what is allowed.
+    """
+    faults = find_faults(config)
+    if faults:
+        raise pulumi.RunError(
+            "\n  ".join(["The config can't be used. Set other values with `pulumi config`:", *faults])
+        )
+    return Settings(
+        cluster=ClusterSettings(
+            context=config.require("context"),
+            kubeconfig=config.require("kubeconfig") or None,
+            namespace=config.require("namespace"),
+            spread=Spread(config.require("spread")),
+        ),
+        images=ImageSettings(registry=config.require("registry")),
+        etcd=EtcdSettings(
+            members=config.require_int("etcdMembers"),
+            storage=config.require("etcdStorage"),
+            storage_class=config.require("etcdStorageClass") or None,
+            resources=_resources(config, "etcd"),
+        ),
+        counter=CounterSettings(
+            replicas=config.require_int("counterReplicas"),
+            node_port=config.require_int("nodePort"),
+            resources=_resources(config, "counter"),
+        ),
+    )
+
+
+def _resources(config: pulumi.Config, workload: str) -> ResourceSettings:
+    return ResourceSettings(
+        cpu_request=config.require(f"{workload}CpuRequest"),
+        cpu_limit=config.require(f"{workload}CpuLimit"),
+        memory_request=config.require(f"{workload}MemoryRequest"),
+        memory_limit=config.require(f"{workload}MemoryLimit"),
+    )

@@ -1,0 +1,202 @@
+"""`make up`, `make down`, `make output`: from a bare machine to a counter that answers, and back."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+from rich.console import Console
+
+from local import cluster, pulumi_cli, stack_config
+from local.commands import run
+from local.errors import LocalError
+from local.kube import Kube
+from local.layout import DEFAULT_NAME, Layout, find
+from local.pulumi_cli import PulumiCli
+
+ANSWER_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster to deploy to, and what must be set so that an engine deploys there and nowhere else."""
+
+    context: str
+    overrides: Mapping[str, str]
+    environment: Mapping[str, str]
+    layout: Layout | None  # of the local cluster, if it is one
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """`local/deploy.py` at work on one stack."""
+
+    stack: str
+    overrides: Mapping[str, str]
+    environment: Mapping[str, str]
+
+    def up(self) -> None:
+        self._visibly("up")
+
+    def down(self) -> None:
+        self._visibly("down")
+
+    def output(self, key: str | None) -> str:
+        """One output, or all of them as a table. Raises LocalError if the stack is not deployed."""
+        return run(self._command("output", *([key] if key else [])), env=self._environment()).strip()
+
+    def _command(self, *arguments: str) -> list[str]:
+        configuration = [f"--config={key}={value}" for key, value in self.overrides.items()]
+        return [sys.executable, "-m", "local.deploy", *arguments, f"--stack={self.stack}", *configuration]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self.environment}
+
+    def _visibly(self, command: str) -> None:
+        done = subprocess.run(self._command(command), env=self._environment(), stdout=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise LocalError("the deployment failed; see above. What runs already goes on running")
+
+
+Engine = LocalEngine | PulumiCli
+
+
+def up(arguments: argparse.Namespace, console: Console) -> None:
+    """Bring up the local cluster unless a context is given, deploy, and say where the counter answers."""
+    layout = None if arguments.context else cluster.up(arguments.cluster, console)
+    target = _target(arguments, layout)
+    engine = _engine(arguments, target, console)
+    engine.up()
+    _say_where(target, engine, console)
+
+
+def down(arguments: argparse.Namespace, console: Console) -> None:
+    """Delete the deployment; a local cluster goes altogether."""
+    layout = None if arguments.context else find(arguments.cluster)
+    if layout is None and not arguments.context:
+        console.print(f"no local cluster {arguments.cluster}")
+        return
+    target = _target(arguments, layout)
+    if layout is None or pulumi_cli.path():
+        _engine(arguments, target, console).down()
+    if layout is not None:
+        cluster.down(layout.name, console)
+
+
+def output(arguments: argparse.Namespace) -> None:
+    layout = None if arguments.context else find(arguments.cluster)
+    engine = _engine(arguments, _target(arguments, layout), Console(quiet=True))
+    print(engine.output(arguments.key))
+
+
+def _target(arguments: argparse.Namespace, layout: Layout | None) -> Target:
+    if arguments.context:
+        return Target(arguments.context, {"context": arguments.context}, {}, None)
+    if layout is None:
+        raise LocalError(f"there is no local cluster {arguments.cluster!r}; `make up` makes it")
+    environment = {"KUBECONFIG": str(layout.kubeconfig), "DOCKER_HOST": f"unix://{layout.docker_socket}"}
+    return Target(layout.name, {"context": layout.name, "registry": layout.registry}, environment, layout)
+
+
+def _engine(arguments: argparse.Namespace, target: Target, console: Console) -> Engine:
+    """The engine that was asked for, or else the real one where it is installed."""
+    program = pulumi_cli.path()
+    if arguments.engine == "pulumi" and program is None:
+        raise LocalError("ENGINE=pulumi, but there is no `pulumi` on PATH; `make pulumi-cli` installs it")
+    if arguments.engine == "local" or program is None:
+        why = "as ENGINE=local says" if arguments.engine == "local" else "there is no `pulumi` on PATH"
+        console.print(f"engine: local/deploy.py ({why})", highlight=False)
+        return LocalEngine(arguments.stack, target.overrides, target.environment)
+    console.print(f"engine: {program}", highlight=False)
+    return PulumiCli(program, arguments.stack, target.context, target.overrides, target.environment)
+
+
+def _say_where(target: Target, engine: Engine, console: Console) -> None:
+    port = engine.output("nodeport")
+    address = _find_answering(target, engine, port)
+    if address:
+        console.print(f"The counter answers at http://{address}:{port}. Try:", highlight=False)
+        console.print(f"  curl http://{address}:{port}/increment", highlight=False, soft_wrap=True)
+        return
+    namespace = engine.output("namespace")
+    forward = [
+        "kubectl",
+        "--context",
+        target.context,
+        "--namespace",
+        namespace,
+        "port-forward",
+        "svc/svc-counter",
+        "8080",
+    ]
+    console.print(
+        f"The counter runs, but no node answers to this machine on port {port}. Reach it through the API server:\n"
+        f"  {shlex.join(forward)}\n  curl http://127.0.0.1:8080/increment",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _find_answering(target: Target, engine: Engine, port: str) -> str | None:
+    """An address at which one of this deployment's own pods answered just now."""
+    kubeconfig = target.layout.kubeconfig if target.layout else None
+    kube = Kube(target.context, kubeconfig)
+    nodes = [
+        address["address"]
+        for node in kube.list("v1", "Node")
+        for address in node["status"]["addresses"]
+        if address["type"] in ("InternalIP", "ExternalIP")
+    ]
+    session = requests.Session()
+    session.trust_env = False  # a proxy for the outside can't reach the nodes
+    deadline = time.monotonic() + ANSWER_TIMEOUT
+    while time.monotonic() < deadline:
+        pods = {pod["metadata"]["name"] for pod in kube.list("v1", "Pod", engine.output("namespace"))}
+        for address in ("127.0.0.1", *nodes):
+            try:
+                answer = session.get(f"http://{address}:{port}/static", timeout=2).json()
+            except (requests.RequestException, ValueError):
+                continue
+            if answer.get("pod") in pods:
+                return str(address)
+        time.sleep(0.5)
+    return None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
+    parser.add_argument("command", choices=["up", "down", "output"])
+    parser.add_argument("key", nargs="?", help="with `output`: print only this one")
+    parser.add_argument("--stack", default="dev", help="whose values to use (default: %(default)s)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--cluster", default=DEFAULT_NAME, help="name of the local cluster (default: %(default)s)")
+    where.add_argument("--context", default="", help="deploy to this context of your kubeconfig instead")
+    parser.add_argument(
+        "--engine", choices=["", "pulumi", "local"], default="", help="default: pulumi where it is on PATH, else local"
+    )
+    arguments = parser.parse_args()
+    console = Console()
+    try:
+        stack_config.load(arguments.stack, {})  # a wrong stack is told before anything is started
+        if arguments.command == "up":
+            up(arguments, console)
+        elif arguments.command == "down":
+            down(arguments, console)
+        else:
+            output(arguments)
+    except LocalError as error:
+        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; the same command goes on from here", style="red")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

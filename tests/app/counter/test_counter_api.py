@@ -1,0 +1,106 @@
+import logging
+
+import pytest
+from falcon.testing import TestClient
+
+from tests.app.counter.in_memory_etcd import InMemoryEtcd
+
+PATHS = ["/fetch", "/healthz", "/increment", "/static"]
+POD = {"node": "node-1", "pod": "pod-1"}
+
+
+def answer(content: str, **more: str) -> dict[str, str]:
+    return {"content": content, "message": "Status OK", **more}
+
+
+def test_static_needs_no_etcd(client: TestClient, store: InMemoryEtcd) -> None:
+    store.away = True
+    result = client.simulate_get("/static")
+    assert result.status_code == 200
+    assert result.json == answer("meaning of life = 42", **POD)
+
+
+def test_healthz_tells_how_many_members_etcd_has(client: TestClient, store: InMemoryEtcd) -> None:
+    store.members = 4
+    assert client.simulate_get("/healthz").json == answer("etcd members = 4", **POD)
+
+
+def test_increment_answers_content_and_message_only(client: TestClient) -> None:
+    assert client.simulate_get("/increment").json == answer("count value = 1")
+    assert client.simulate_get("/increment").json == answer("count value = 2")
+
+
+def test_fetch_does_not_count(client: TestClient) -> None:
+    client.simulate_get("/increment")
+    assert client.simulate_get("/fetch").json == answer("count value = 1", **POD)
+    assert client.simulate_get("/fetch").json == answer("count value = 1", **POD)
+
+
+def test_fetch_is_zero_before_the_first_increment(client: TestClient) -> None:
+    assert client.simulate_get("/fetch").json == answer("count value = 0", **POD)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_answers_are_json(client: TestClient, path: str) -> None:
+    result = client.simulate_get(path)
+    assert (result.status_code, result.headers["content-type"]) == (200, "application/json")
+
+
+@pytest.mark.parametrize("path", ["/fetch", "/healthz", "/increment"])
+def test_etcd_away_is_a_503_that_says_when_to_come_back(client: TestClient, store: InMemoryEtcd, path: str) -> None:
+    store.away = True
+    result = client.simulate_get(path)
+    assert (result.status_code, result.headers["content-type"]) == (503, "application/json")
+    assert result.headers["retry-after"] == "1"
+    assert list(result.json) == ["message"]
+    assert "etcd" in result.json["message"]
+    assert "192.0.2.1" not in result.text, "clients learn nothing of the inside"
+
+
+def test_an_unconfirmed_increment_is_not_called_uncounted(client: TestClient, store: InMemoryEtcd) -> None:
+    store.loses_replies = True
+    assert "may or may not have been counted" in client.simulate_get("/increment").json["message"]
+
+
+def test_etcd_back_is_a_200_again(client: TestClient, store: InMemoryEtcd) -> None:
+    store.away = True
+    assert client.simulate_get("/increment").status_code == 503
+    store.away = False
+    assert client.simulate_get("/increment").json == answer("count value = 1")
+
+
+def test_an_unknown_path_is_a_404_that_names_the_paths(client: TestClient) -> None:
+    result = client.simulate_get("/nothing")
+    assert (result.status_code, result.headers["content-type"]) == (404, "application/json")
+    assert all(path in result.json["message"] for path in ["/nothing", *PATHS])
+
+
+@pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # from wsgiref's validator, of BREW
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("path", PATHS)
+def test_every_other_method_is_a_405_and_does_nothing(
+    client: TestClient, store: InMemoryEtcd, path: str, method: str
+) -> None:
+    result = client.simulate_request(method, path)
+    assert (result.status_code, result.headers["allow"]) == (405, "GET")
+    assert store.transactions == 0
+    if method != "HEAD":
+        assert method in result.json["message"]
+
+
+def test_an_unexpected_error_is_a_500_whose_reason_is_in_the_log_alone(
+    client: TestClient, store: InMemoryEtcd, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_request: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(store, "read", fail)
+    with caplog.at_level(logging.ERROR):
+        result = client.simulate_get("/fetch")
+    assert (result.status_code, result.headers["content-type"]) == (500, "application/json")
+    assert list(result.json) == ["message"]
+    assert "secret" not in result.text
+    [record] = caplog.records
+    assert "/fetch" in record.getMessage()
+    assert record.exc_info is not None
+    assert "a secret" in str(record.exc_info[1])

@@ -1,0 +1,250 @@
+"""The client against gRPC servers on loopback that speak etcd's protocol, or fail to."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
+import pytest
+from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
+
+from counter import etcd
+from counter.etcd import EtcdClient, EtcdUnavailableError
+from counter.settings import Endpoint
+from tests.app.counter.in_memory_etcd import InMemoryEtcd
+
+PROMISED = 2.0  # seconds within which a request without etcd is answered
+
+Addresses = list[tuple[object, ...]]  # as socket.getaddrinfo gives them
+Connect = Callable[..., EtcdClient]
+StartMember = Callable[..., "Member"]
+
+
+class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer):  # type: ignore[misc]  # untyped bases
+    """One etcd member that listens on a port of 127.0.0.1."""
+
+    def __init__(self, store: InMemoryEtcd, port: int = 0) -> None:
+        self.status: grpc.StatusCode | None = None
+        self.requests: list[Any] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self._store = store
+        self._server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+        etcdrpc.add_KVServicer_to_server(self, self._server)
+        etcdrpc.add_ClusterServicer_to_server(self, self._server)
+        self.port: int = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        self._server.start()
+
+    def Txn(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802  # the stubs' own
+        self._take(request, context)
+        return self._store.transact(request)
+
+    def Range(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self._take(request, context)
+        return self._store.read(request)
+
+    def MemberList(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self._take(request, context)
+        return etcdrpc.MemberListResponse(members=[etcdrpc.Member(ID=n) for n in range(self._store.members)])
+
+    def stop(self) -> None:
+        self.may_answer.set()
+        self._server.stop(grace=None).wait()
+
+    def _take(self, request: Any, context: Any) -> None:  # noqa: ANN401
+        self.requests.append(request)
+        self.may_answer.wait()
+        if self.status is not None:
+            context.abort(self.status, "told to")
+
+
+@pytest.fixture
+def resources() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def start_member(resources: ExitStack, store: InMemoryEtcd) -> StartMember:
+    def start(port: int = 0) -> Member:
+        member = Member(store, port)
+        resources.callback(member.stop)
+        return member
+
+    return start
+
+
+@pytest.fixture
+def connect(resources: ExitStack) -> Connect:
+    def connect(*ports: int, host: str = "127.0.0.1") -> EtcdClient:
+        return resources.enter_context(closing(EtcdClient([Endpoint(host, port) for port in ports])))
+
+    return connect
+
+
+@pytest.fixture
+def quick_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(etcd, "RENEWAL_INTERVAL", 0.05)
+
+
+def resolved(port: int) -> Addresses:
+    return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
+
+
+def answer_of(client: EtcdClient, within: float = 10.0) -> int:
+    """Ask until there is an answer; fail if that takes longer than `within` seconds."""
+    end = time.monotonic() + within
+    while True:
+        try:
+            return client.count_members()
+        except EtcdUnavailableError:
+            if time.monotonic() > end:
+                raise
+
+
+def seconds_to_fail(client: EtcdClient) -> float:
+    """Return how long the slowest of the three calls takes to say that etcd is unavailable."""
+
+    def measure(call: Callable[[], object]) -> float:
+        start = time.monotonic()
+        with pytest.raises(EtcdUnavailableError):
+            call()
+        return time.monotonic() - start
+
+    calls = [
+        client.count_members,
+        lambda: client.read(etcdrpc.RangeRequest(key=b"key")),
+        lambda: client.transact(etcdrpc.TxnRequest()),
+    ]
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return max(threads.map(measure, calls))
+
+
+def test_the_three_calls(start_member: StartMember, connect: Connect) -> None:
+    client = connect(start_member().port)
+    assert answer_of(client) == 3
+    put = etcdrpc.RequestOp(request_put=etcdrpc.PutRequest(key=b"key", value=b"value"))
+    assert client.transact(etcdrpc.TxnRequest(success=[put])).succeeded
+    assert [kv.version for kv in client.read(etcdrpc.RangeRequest(key=b"key")).kvs] == [1]
+
+
+def test_members_are_asked_for_linearizably(start_member: StartMember, connect: Connect) -> None:
+    member = start_member()
+    answer_of(connect(member.port))
+    assert member.requests[-1].SerializeToString() == b"\x08\x01"
+
+
+def test_a_closed_port_is_told_in_time(unused_port: int, connect: Connect) -> None:
+    assert seconds_to_fail(connect(unused_port)) < PROMISED
+
+
+def test_a_member_that_stops_answering_is_told_in_time(start_member: StartMember, connect: Connect) -> None:
+    member = start_member()
+    client = connect(member.port)
+    assert answer_of(client) == 3
+    member.may_answer.clear()
+    assert seconds_to_fail(client) < PROMISED
+
+
+def test_a_member_that_never_speaks_is_told_in_time(connect: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are made, but nothing reads from them
+        assert seconds_to_fail(connect(silent.getsockname()[1])) < PROMISED
+
+
+def test_a_name_lookup_that_hangs_is_told_in_time_and_used_when_it_ends(
+    start_member: StartMember, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = start_member()
+    lookup_may_end = threading.Event()
+
+    def look_up(_host: str, port: int, *_: object) -> Addresses:
+        lookup_may_end.wait()
+        return resolved(port)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    client = connect(member.port, host="etcd0")
+    try:
+        assert seconds_to_fail(client) < PROMISED
+    finally:
+        lookup_may_end.set()
+    assert answer_of(client) == 3
+
+
+@pytest.mark.usefixtures("quick_renewal")
+def test_names_that_resolve_late_or_anew_are_followed(
+    start_member: StartMember, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports: list[int] = []  # instead of addresses, of which this host may have but one
+
+    def look_up(_host: str, _port: int, *_: object) -> Addresses:
+        if not ports:
+            raise socket.gaierror("not known")
+        return resolved(ports[0])
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    client = connect(2379, host="etcd0")
+    assert seconds_to_fail(client) < PROMISED
+    first = start_member()
+    ports[:] = [first.port]
+    assert answer_of(client) == 3
+    second = start_member()
+    first.stop()
+    ports[:] = [second.port]
+    assert answer_of(client) == 3
+    assert second.requests
+
+
+def test_a_member_that_comes_back_is_found_again(start_member: StartMember, connect: Connect) -> None:
+    member = start_member()
+    client = connect(member.port)
+    assert answer_of(client) == 3
+    member.stop()
+    assert seconds_to_fail(client) < PROMISED
+    start_member(member.port)
+    assert answer_of(client, within=5) == 3
+
+
+def test_another_member_steps_in(start_member: StartMember, connect: Connect, unused_port: int) -> None:
+    members = [start_member(), start_member()]
+    client = connect(unused_port, *(member.port for member in members))
+    assert answer_of(client) == 3
+    [used] = [member for member in members if member.requests]
+    used.stop()
+    assert answer_of(client, within=5) == 3
+
+
+@pytest.mark.usefixtures("quick_renewal")
+@pytest.mark.parametrize("status", [grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.UNAVAILABLE])
+def test_a_member_that_answers_but_cannot_serve_is_left(
+    start_member: StartMember, connect: Connect, status: grpc.StatusCode
+) -> None:
+    members = [start_member(), start_member()]
+    client = connect(*(member.port for member in members))
+    assert answer_of(client) == 3
+    [used] = [member for member in members if member.requests]
+    used.status = status
+    assert answer_of(client, within=5) == 3
+
+
+def test_a_transaction_is_never_sent_twice(start_member: StartMember, connect: Connect) -> None:
+    member = start_member()
+    client = connect(member.port)
+    answer_of(client)
+    member.status = grpc.StatusCode.UNAVAILABLE
+    member.requests.clear()
+    with pytest.raises(EtcdUnavailableError, match="UNAVAILABLE: told to"):
+        client.transact(etcdrpc.TxnRequest())
+    assert len(member.requests) == 1
+
+
+def test_a_wrong_request_is_no_outage(start_member: StartMember, connect: Connect) -> None:
+    member = start_member()
+    client = connect(member.port)
+    answer_of(client)
+    member.status = grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(grpc.RpcError, match="told to"):
+        client.transact(etcdrpc.TxnRequest())

@@ -1,0 +1,70 @@
+"""`python -m counter` as a whole, without etcd."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+APP = Path(__file__).parents[3] / "app"
+COMMAND = [sys.executable, "-m", "counter"]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(APP), "PYTHONUNBUFFERED": "1"} | variables
+
+
+def get(url: str) -> tuple[int, dict[str, str]]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_help_names_the_variables() -> None:
+    result = subprocess.run([*COMMAND, "--help"], env=environment(), capture_output=True, text=True, check=True)
+    assert "ETCD_ENDPOINTS" in result.stdout
+
+
+def test_a_wrong_environment_is_exit_code_2_and_one_message() -> None:
+    result = subprocess.run(COMMAND, env=environment(PORT="x"), capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "PORT='x'" in result.stderr
+    assert "MY_POD_NAME" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_replica_without_etcd_starts_and_stops(unused_port: int) -> None:
+    variables = environment(
+        ETCD_ENDPOINTS="http://127.0.0.1:1",
+        MY_POD_NAME="pod-1",
+        MY_NODE_NAME="node-1",
+        MY_POD_NAMESPACE="default",
+        PORT=str(unused_port),
+    )
+    with subprocess.Popen(COMMAND, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if "serving on port" in line:
+                    break
+            url = f"http://127.0.0.1:{unused_port}"
+            assert get(f"{url}/static")[0] == 200
+            start = time.monotonic()
+            status, answer = get(f"{url}/increment")
+            assert time.monotonic() - start < 2
+            assert (status, list(answer)) == (503, ["message"])
+            assert get(f"{url}/healthz")[0] == 503
+            process.send_signal(signal.SIGTERM)
+            log = process.stdout.read()
+            assert process.wait(timeout=5) == 0
+        finally:
+            process.kill()
+    assert log.count("etcd does not answer") == 1
+    assert "Traceback" not in log

@@ -1,0 +1,74 @@
+import pytest
+
+from counter.settings import Endpoint, Settings, SettingsError, describe, from_environment
+
+GOOD = {
+    "ETCD_ENDPOINTS": "http://etcd0:2379,http://etcd1:2379,http://10.96.0.7:2379",
+    "MY_POD_NAME": "pod-1",
+    "MY_NODE_NAME": "node-1",
+    "MY_POD_NAMESPACE": "default",
+}
+
+
+def test_a_good_environment() -> None:
+    assert from_environment(GOOD | {"PORT": "9090"}) == Settings(
+        etcd_endpoints=(Endpoint("etcd0", 2379), Endpoint("etcd1", 2379), Endpoint("10.96.0.7", 2379)),
+        pod="pod-1",
+        node="node-1",
+        namespace="default",
+        port=9090,
+    )
+
+
+def test_the_port_is_8080_if_not_set() -> None:
+    assert from_environment(GOOD).port == 8080
+
+
+def test_blanks_and_a_slash_in_endpoints_are_forgiven() -> None:
+    settings = from_environment(GOOD | {"ETCD_ENDPOINTS": "http://etcd0:2379/, http://etcd1.ns.svc:2379"})
+    assert settings.etcd_endpoints == (Endpoint("etcd0", 2379), Endpoint("etcd1.ns.svc", 2379))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ETCD_ENDPOINTS", ""),
+        ("ETCD_ENDPOINTS", "etcd0:2379"),
+        ("ETCD_ENDPOINTS", "http://etcd0"),
+        ("ETCD_ENDPOINTS", "https://etcd0:2379"),
+        ("ETCD_ENDPOINTS", "http://etcd0:0"),
+        ("ETCD_ENDPOINTS", "http://etcd0:99999"),
+        ("ETCD_ENDPOINTS", "http://etcd0:2379/path"),
+        ("ETCD_ENDPOINTS", "http://user@etcd0:2379"),
+        ("ETCD_ENDPOINTS", "http://etcd0:2379,"),
+        ("ETCD_ENDPOINTS", "http://etcd0:2379,http://etcd0:2379"),
+        ("ETCD_ENDPOINTS", f"http://{'long' * 16}:2379"),
+        ("ETCD_ENDPOINTS", "http://etcd0..svc:2379"),
+        ("MY_POD_NAME", ""),
+        ("MY_NODE_NAME", " "),
+        ("MY_POD_NAMESPACE", ""),
+        ("PORT", ""),
+        ("PORT", "http"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PORT", "²"),  # a digit to str.isdigit, no number to int
+    ],
+)
+def test_a_fault_names_variable_value_and_rule(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_environment(GOOD | {variable: value})
+    [fault] = str(caught.value).splitlines()[1:]
+    assert f"{variable}={value!r}" in fault
+    assert "must be" in fault
+
+
+def test_all_faults_come_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_environment({"ETCD_ENDPOINTS": "etcd0", "PORT": "x"})
+    named = [line.split()[0].partition("=")[0] for line in str(caught.value).splitlines()[1:]]
+    assert named == ["ETCD_ENDPOINTS", "MY_POD_NAME", "MY_NODE_NAME", "MY_POD_NAMESPACE", "PORT"]
+
+
+def test_every_variable_is_described() -> None:
+    assert all(variable in describe() for variable in [*GOOD, "PORT"])

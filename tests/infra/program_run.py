@@ -1,0 +1,135 @@
+"""Run the Pulumi program without an engine, and record what it registers."""
+
+import asyncio
+import runpy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.runtime import MockResourceArgs, Mocks, get_root_resource, set_mocks
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.stack import Stack, run_pulumi_func
+
+from tests.infra.stack_config import PROJECT, ROOT, with_config
+
+STACK = "test"
+IMAGE = "docker:index/image:Image"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A resource as the program registered it. `parent` and `dependencies` are URNs."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    provider: str
+    dependencies: frozenset[str]
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ProgramRun:
+    """What came of a run: resources in the order of their registration, and the stack's outputs."""
+
+    resources: list[Registration]
+    finished_components: set[str]
+    outputs: dict[str, Any]
+
+    def find(self, type_: str, name: str) -> Registration:
+        """The one resource of a type and name."""
+        [found] = [resource for resource in self.of_type(type_) if resource.name == name]
+        return found
+
+    def of_type(self, type_: str) -> list[Registration]:
+        """All resources of a type."""
+        return [resource for resource in self.resources if resource.type == type_]
+
+
+def run_infra() -> None:
+    """Run infra/ as Pulumi's language host does."""
+    runpy.run_path(str(ROOT / "infra"), run_name="__main__")
+
+
+def run_program(
+    config: Mapping[str, str],
+    *,
+    preview: bool = False,
+    program: Callable[[], None] = run_infra,
+    registrations: list[Registration] | None = None,
+) -> ProgramRun:
+    """Run a program to its end, `apply`s included.
+
+    Args:
+        config: The stack's config, by keys without the project's name.
+        preview: Whether to keep back what only a real deployment would know.
+        program: What to run.
+        registrations: Gets each registration as it comes, to be looked at when the run fails.
+
+    Raises:
+        Exception: Whatever the program or one of its `apply`s raised.
+    """
+    monitor = _RecordingMonitor(_Cluster(preview), [] if registrations is None else registrations)
+    return with_config(config, lambda: _run(program, monitor, preview))
+
+
+def _run(program: Callable[[], None], monitor: "_RecordingMonitor", preview: bool) -> ProgramRun:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        set_mocks(monitor.mocks, project=PROJECT, stack=STACK, preview=preview, monitor=monitor)
+        loop.run_until_complete(run_pulumi_func(program))
+        root = get_root_resource()
+        assert isinstance(root, Stack)
+        outputs = loop.run_until_complete(pulumi.Output.from_input(root.outputs).future())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    return ProgramRun(monitor.registrations, monitor.finished_components, outputs or {})
+
+
+class _Cluster(Mocks):
+    """Makes everything as it was asked for. An image's digest is known once it was built, so not in a preview."""
+
+    def __init__(self, preview: bool) -> None:
+        self.preview = preview
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        state = dict(args.inputs)
+        if args.typ == IMAGE and not self.preview:
+            repository = args.inputs["imageName"].rpartition(":")[0]
+            state["repoDigest"] = f"{repository}@sha256:{'0' * 64}"
+        return f"{args.name}-id", state
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
+        raise AssertionError(f"the program looks up {args.token}")
+
+
+class _RecordingMonitor(MockMonitor):
+    def __init__(self, mocks: Mocks, registrations: list[Registration]) -> None:
+        super().__init__(mocks)
+        self.registrations = registrations
+        self.finished_components: set[str] = set()
+
+    def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> Any:  # noqa: ANN401, N802
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if response.urn in self.resources:
+            self.registrations.append(
+                Registration(
+                    urn=response.urn,
+                    type=request.type,
+                    name=request.name,
+                    parent=request.parent,
+                    provider=request.provider,
+                    dependencies=frozenset(request.dependencies),
+                    inputs=self.resources[response.urn].state,
+                )
+            )
+        return response
+
+    def RegisterResourceOutputs(self, request: resource_pb2.RegisterResourceOutputsRequest) -> Any:  # noqa: ANN401, N802
+        self.finished_components.add(request.urn)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]

@@ -1,0 +1,132 @@
+from typing import Any
+
+import pytest
+
+from tests.infra.program_run import ProgramRun, Registration, run_program
+from tests.infra.stack_config import full_config
+
+SERVICE = "kubernetes:core/v1:Service"
+MEMBERS = ["etcd0", "etcd1", "etcd2"]
+
+
+@pytest.fixture
+def stateful_set(run: ProgramRun) -> Registration:
+    return run.find("kubernetes:apps/v1:StatefulSet", "etcd")
+
+
+@pytest.fixture
+def container(stateful_set: Registration) -> dict[str, Any]:
+    return dict(stateful_set.inputs["spec"]["template"]["spec"]["containers"][0])
+
+
+def service(run: ProgramRun, name: str) -> dict[str, Any]:
+    spec: dict[str, Any] = run.find(SERVICE, name).inputs["spec"]
+    return spec
+
+
+def ports(spec: dict[str, Any]) -> dict[int, str]:
+    return {int(port["port"]): port["targetPort"] for port in spec["ports"]}
+
+
+def test_what_can_not_be_changed_later(stateful_set: Registration) -> None:
+    spec = stateful_set.inputs["spec"]
+
+    assert spec["serviceName"] == "etcd"
+    assert spec["podManagementPolicy"] == "Parallel"
+    assert spec["selector"] == {"matchLabels": {"app.kubernetes.io/name": "etcd"}}
+    assert spec["volumeClaimTemplates"] == [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
+    ]
+
+
+def test_a_member_is_told_who_it_is_and_who_the_others_are(container: dict[str, Any]) -> None:
+    assert container["env"] == [
+        {"name": "MY_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "MEMBERS", "value": "etcd0,etcd1,etcd2"},
+        {"name": "CLUSTER_TOKEN", "value": "ha-counter-test"},
+        {"name": "DATA_DIR", "value": "/var/lib/etcd/data"},
+    ]
+    assert container["volumeMounts"] == [{"name": "data", "mountPath": "/var/lib/etcd"}]
+
+
+def test_its_ports(container: dict[str, Any]) -> None:
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == {
+        "client": 2379,
+        "peer": 2380,
+        "metrics": 2381,
+    }
+
+
+@pytest.mark.parametrize(
+    ("probe", "path"), [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")]
+)
+def test_its_probes_ask_the_metrics_port_with_patience(container: dict[str, Any], probe: str, path: str) -> None:
+    assert container[probe]["httpGet"] == {"path": path, "port": "metrics"}
+    assert container[probe]["timeoutSeconds"] > 1
+
+
+def test_it_has_time_to_hand_over_the_leadership(stateful_set: Registration) -> None:
+    assert stateful_set.inputs["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 30
+
+
+def test_its_resources(container: dict[str, Any]) -> None:
+    assert container["resources"] == {
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+        "limits": {"cpu": "1", "memory": "1Gi"},
+    }
+
+
+def test_every_member_has_a_service_with_an_address_of_its_own(run: ProgramRun) -> None:
+    for ordinal, member in enumerate(MEMBERS):
+        spec = service(run, member)
+        assert spec["selector"] == {
+            "app.kubernetes.io/name": "etcd",
+            "statefulset.kubernetes.io/pod-name": f"etcd-{ordinal}",
+        }
+        assert ports(spec) == {2379: "client", 2380: "peer"}
+        assert "clusterIP" not in spec
+
+
+@pytest.mark.parametrize("name", [*MEMBERS, "etcd"])
+def test_members_find_one_another_before_they_are_ready(run: ProgramRun, name: str) -> None:
+    assert service(run, name)["publishNotReadyAddresses"] is True
+
+
+def test_the_governing_service_is_headless(run: ProgramRun) -> None:
+    assert service(run, "etcd")["clusterIP"] == "None"
+
+
+def test_clients_reach_ready_members_only(run: ProgramRun) -> None:
+    spec = service(run, "etcd-client")
+
+    assert spec["selector"] == {"app.kubernetes.io/name": "etcd"}
+    assert ports(spec) == {2379: "client"}
+    assert "publishNotReadyAddresses" not in spec
+
+
+def test_services_come_first_and_wait_for_no_pod(run: ProgramRun, stateful_set: Registration) -> None:
+    members = [run.find(SERVICE, member) for member in MEMBERS]
+
+    assert {service.urn for service in [*members, run.find(SERVICE, "etcd")]} <= stateful_set.dependencies
+    assert [member.inputs["metadata"]["annotations"] for member in members] == [{"pulumi.com/skipAwait": "true"}] * 3
+
+
+def test_the_endpoints_are_in_the_config_map(run: ProgramRun) -> None:
+    assert run.find("kubernetes:core/v1:ConfigMap", "etcd-config").inputs["data"] == {
+        "endpoints": "http://etcd0:2379,http://etcd1:2379,http://etcd2:2379"
+    }
+
+
+def test_another_number_of_members() -> None:
+    run = run_program(full_config() | {"etcdMembers": "1", "etcdStorageClass": "fast"})
+    spec = run.find("kubernetes:apps/v1:StatefulSet", "etcd").inputs["spec"]
+
+    assert spec["replicas"] == 1
+    assert spec["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "fast"
+    assert {resource.name for resource in run.of_type(SERVICE)} == {"etcd", "etcd0", "etcd-client", "svc-counter"}
+    assert run.outputs["etcdEndpoints"] == "http://etcd0:2379"

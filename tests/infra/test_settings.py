@@ -1,0 +1,163 @@
+from collections.abc import Mapping
+
+import pulumi
+import pytest
+
+from ha_counter.settings import (
+    ClusterSettings,
+    CounterSettings,
+    EtcdSettings,
+    ImageSettings,
+    ResourceSettings,
+    Settings,
+    load_settings,
+)
+from ha_counter.spread import Spread
+from tests.infra.stack_config import PROJECT, full_config, with_config
+
+
+def load(config: Mapping[str, str]) -> Settings:
+    return with_config(config, lambda: load_settings(pulumi.Config(PROJECT)))
+
+
+def faults(config: Mapping[str, str]) -> list[str]:
+    """The lines of the message that a config is refused with, but the first."""
+    with pytest.raises(pulumi.RunError) as refusal:
+        load(config)
+    return [line.strip() for line in str(refusal.value).splitlines()[1:]]
+
+
+def test_the_defaults() -> None:
+    assert load(full_config()) == Settings(
+        cluster=ClusterSettings(
+            context="test-cluster", kubeconfig=None, namespace="ha-counter", spread=Spread.PREFERRED
+        ),
+        images=ImageSettings(registry="registry.example.com"),
+        etcd=EtcdSettings(
+            members=3,
+            storage="1Gi",
+            storage_class=None,
+            resources=ResourceSettings(cpu_request="100m", cpu_limit="1", memory_request="128Mi", memory_limit="1Gi"),
+        ),
+        counter=CounterSettings(
+            replicas=3,
+            node_port=30180,
+            resources=ResourceSettings(cpu_request="500m", cpu_limit="1", memory_request="512Mi", memory_limit="1Gi"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("context", "", "the name of one of the kubeconfig's contexts"),
+        ("context", " ", "the name of one of the kubeconfig's contexts"),
+        ("kubeconfig", "kubeconfig.yaml", "an absolute path"),
+        ("kubeconfig", "./kubeconfig.yaml", "an absolute path"),
+        ("namespace", "", "a DNS label"),
+        ("namespace", "Counter", "a DNS label"),
+        ("namespace", "ha_counter", "a DNS label"),
+        ("namespace", "-counter", "a DNS label"),
+        ("namespace", "c" * 64, "a DNS label"),
+        ("spread", "", "preferred or required"),
+        ("spread", "Required", "preferred or required"),
+        ("spread", "always", "preferred or required"),
+        ("registry", "", "a registry's host"),
+        ("registry", "somebody", "a registry's host"),
+        ("registry", "https://registry.example.com", "a registry's host"),
+        ("registry", "registry.example.com/", "a registry's host"),
+        ("registry", "registry.example.com/Team", "a registry's host"),
+        ("registry", "localhost:port", "a registry's host"),
+        ("nodePort", "", "a whole number from 30000 to 32767"),
+        ("nodePort", "80", "a whole number from 30000 to 32767"),
+        ("nodePort", "29999", "a whole number from 30000 to 32767"),
+        ("nodePort", "32768", "a whole number from 30000 to 32767"),
+        ("nodePort", "30180.0", "a whole number from 30000 to 32767"),
+        ("nodePort", "http", "a whole number from 30000 to 32767"),
+        ("counterReplicas", "0", "a whole number, 1 or more"),
+        ("counterReplicas", "-3", "a whole number, 1 or more"),
+        ("counterReplicas", "three", "a whole number, 1 or more"),
+        ("counterReplicas", "9" * 5000, "a whole number, 1 or more"),
+        ("counterCpuRequest", "half", 'cores like "0.5" or "500m"'),
+        ("counterCpuLimit", "1Gi", 'cores like "0.5" or "500m"'),
+        ("counterMemoryRequest", "512m", 'bytes like "512Mi" or "1Gi"'),
+        ("counterMemoryLimit", "1GB", 'bytes like "512Mi" or "1Gi"'),
+        ("etcdMembers", "0", "an odd whole number, 1 or more"),
+        ("etcdMembers", "4", "an odd whole number, 1 or more"),
+        ("etcdMembers", "x", "an odd whole number, 1 or more"),
+        ("etcdStorage", "", 'bytes like "512Mi" or "1Gi"'),
+        ("etcdStorage", "0", 'bytes like "512Mi" or "1Gi"'),
+        ("etcdStorageClass", "Fast SSD", "the name of a StorageClass"),
+        ("etcdCpuRequest", "-1", 'cores like "0.5" or "500m"'),
+        ("etcdCpuLimit", "0", 'cores like "0.5" or "500m"'),
+        ("etcdMemoryRequest", "some", 'bytes like "512Mi" or "1Gi"'),
+        ("etcdMemoryLimit", "", 'bytes like "512Mi" or "1Gi"'),
+    ],
+)
+def test_a_wrong_value_is_refused(key: str, value: str, allowed: str) -> None:
+    [fault] = faults(full_config() | {key: value})
+
+    assert fault.startswith(f"ha-counter:{key} is {value!r}: it must be {allowed}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("context", "admin@prod/eu:1"),
+        ("kubeconfig", "~/.kube/other"),
+        ("kubeconfig", "/etc/kubernetes/admin conf"),
+        ("namespace", "c" * 63),
+        ("registry", "localhost"),
+        ("registry", "registry:5000"),
+        ("registry", "docker.io/somebody"),
+        ("registry", "registry.example.com:443/team/some_thing"),
+        ("nodePort", "30000"),
+        ("nodePort", "32767"),
+        ("etcdMembers", "1"),
+        ("etcdStorageClass", "fast.ssd"),
+    ],
+)
+def test_a_right_value_is_taken(key: str, value: str) -> None:
+    load(full_config() | {key: value})
+
+
+@pytest.mark.parametrize(
+    ("resource", "limit", "request_"),
+    [
+        ("counterCpu", "1", "1001m"),
+        ("counterMemory", "1Gi", "1025Mi"),
+        ("etcdCpu", "500m", "1"),
+        ("etcdMemory", "1G", "1Gi"),
+    ],
+)
+def test_a_request_above_its_limit_is_refused(resource: str, limit: str, request_: str) -> None:
+    config = full_config() | {f"{resource}Limit": limit, f"{resource}Request": request_}
+
+    assert faults(config) == [
+        f"ha-counter:{resource}Request is {request_!r}: "
+        f"it must be at most ha-counter:{resource}Limit, which is {limit!r}"
+    ]
+
+
+def test_a_request_may_equal_its_limit() -> None:
+    load(full_config() | {"counterCpuRequest": "1000m", "counterCpuLimit": "1"})
+
+
+def test_a_key_that_is_not_set_is_named() -> None:
+    config = full_config()
+    del config["context"]
+
+    assert faults(config) == ["ha-counter:context is not set: it must be the name of one of the kubeconfig's contexts"]
+
+
+def test_all_faults_are_named_at_once() -> None:
+    config = full_config() | {"nodePort": "80", "etcdMembers": "2", "counterCpuRequest": "2", "etcdCpuLimit": "no"}
+    del config["registry"]
+
+    assert [fault.split()[0] for fault in faults(config)] == [
+        "ha-counter:registry",
+        "ha-counter:nodePort",
+        "ha-counter:etcdMembers",
+        "ha-counter:etcdCpuLimit",
+        "ha-counter:counterCpuRequest",
+    ]
