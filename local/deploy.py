@@ -33,7 +33,7 @@ from local import builder, rollout, stack_config
 from local.errors import LocalError
 from local.kube import Kube, Object, describe
 from local.layout import user_state_root
-from local.stack_config import StackConfig
+from local.stack_config import PROJECT, StackConfig
 
 STACK_LABEL = "ha-counter/stack"
 FIELD_MANAGER = "ha-counter-deploy"
@@ -205,7 +205,7 @@ def _run_program(config: StackConfig, engine: Engine) -> dict[str, object]:
         # What waited for a resource that failed fails too; the failure itself is told once, below.
         asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         # All that waits for a resource belongs to one event loop, the stack itself included.
-        set_mocks(engine, project=config.project, stack=config.stack, preview=False)
+        set_mocks(engine, project=PROJECT, stack=config.stack, preview=False)
         await run_pulumi_func(program)
         stack = get_root_resource()
         assert isinstance(stack, Stack)
@@ -234,12 +234,12 @@ def _owned(clusters: list[Kube], stack: str) -> list[Object]:
         # Controllers copy labels to what they make (a Service's to its Endpoints): those are theirs to delete.
         if any(entry["manager"] == FIELD_MANAGER for entry in item["metadata"].get("managedFields", []))
     ]
-    return sorted(found, key=lambda item: (item["metadata"]["creationTimestamp"], _is_workload(item)), reverse=True)
+    return sorted(found, key=lambda item: (item["metadata"]["creationTimestamp"], _rank(item["kind"])), reverse=True)
 
 
-def _is_workload(item: Object) -> bool:
-    """Made in the same second, workloads came after what they use."""
-    return item["kind"] in ("Deployment", "StatefulSet")
+def _rank(kind: str) -> int:
+    """What came first of what was made in the same second: what holds the others, then what they use."""
+    return 0 if kind == "Namespace" else 2 if kind in ("Deployment", "StatefulSet") else 1
 
 
 def _delete(clusters: list[Kube], item: Object, console: Console) -> None:

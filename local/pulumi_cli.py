@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from local.commands import run
 from local.errors import LocalError
 from local.layout import user_state_root
-from local.stack_config import PROJECT_FOLDER
+from local.stack_config import PROJECT, PROJECT_FOLDER
 
 
 def path() -> str | None:
@@ -33,25 +35,33 @@ class PulumiCli:
     environment: Mapping[str, str]
 
     def up(self) -> None:
-        self._select()
-        for key, value in self.overrides.items():
-            self._quietly("config", "set", key, value, *self._stack_file_option())
-        self._visibly("up", "--yes", "--skip-preview", *self._stack_file_option())
+        self._prepare()
+        self._visibly("up", "--yes", "--skip-preview", *self._options())
 
     def down(self) -> None:
-        self._select()
-        self._visibly("destroy", "--yes", "--skip-preview", *self._stack_file_option())
+        self._prepare()
+        self._visibly("destroy", "--yes", "--skip-preview", *self._options())
 
     def output(self, key: str | None) -> str:
         """One output, or all of them as a table. Raises LocalError if the stack is not deployed."""
-        self._select()
-        return self._quietly("stack", "output", *([key] if key else [])).strip()
+        return self._quietly("stack", "output", *([key] if key else []), "--stack", self.stack).strip()
 
-    def _select(self) -> None:
-        if not self._stack_file.exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(PROJECT_FOLDER / f"Pulumi.{self.stack}.yaml", self._stack_file)
-        self._quietly("stack", "select", "--create", self.stack, *self._stack_file_option())
+    def _prepare(self) -> None:
+        """Make the stack if it is not there, and our copy of its file: tracked values, overrides, and the salt."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        tracked = PROJECT_FOLDER / f"Pulumi.{self.stack}.yaml"
+        before = tracked.read_bytes()
+        try:
+            self._quietly("stack", "select", "--create", self.stack)
+            content = yaml.safe_load(tracked.read_bytes())
+        finally:
+            if tracked.read_bytes() != before:
+                tracked.write_bytes(before)
+        if self._stack_file.exists():
+            content = {**yaml.safe_load(self._stack_file.read_bytes()), **content}
+        values = {f"{PROJECT}:{key}": value for key, value in self.overrides.items()}
+        content["config"] = {**content["config"], **values}
+        self._stack_file.write_text(yaml.safe_dump(content))
 
     @property
     def _folder(self) -> Path:
@@ -61,8 +71,8 @@ class PulumiCli:
     def _stack_file(self) -> Path:
         return self._folder / f"Pulumi.{self.stack}.yaml"
 
-    def _stack_file_option(self) -> tuple[str, ...]:
-        return "--config-file", str(self._stack_file)
+    def _options(self) -> tuple[str, ...]:
+        return "--stack", self.stack, "--config-file", str(self._stack_file)
 
     def _environment(self) -> dict[str, str]:
         secrets = {} if "PULUMI_CONFIG_PASSPHRASE_FILE" in os.environ else {"PULUMI_CONFIG_PASSPHRASE": ""}

@@ -9,6 +9,7 @@ import yaml
 
 from local.errors import LocalError
 
+PROJECT = "ha-counter"
 PROJECT_FOLDER = Path(__file__).parent.parent
 
 
@@ -16,13 +17,12 @@ PROJECT_FOLDER = Path(__file__).parent.parent
 class StackConfig:
     """A stack and its values; keys have the form PROJECT:KEY, values are strings as `pulumi.Config` wants them."""
 
-    project: str
     program: Path
     stack: str
     values: Mapping[str, str]
 
     def __getitem__(self, key: str) -> str:
-        return self.values.get(f"{self.project}:{key}", "")
+        return self.values.get(f"{PROJECT}:{key}", "")
 
 
 def load(stack: str, overrides: Mapping[str, str]) -> StackConfig:
@@ -31,17 +31,16 @@ def load(stack: str, overrides: Mapping[str, str]) -> StackConfig:
     Raises LocalError for a stack without a file and for keys that the project's schema does not have.
     """
     project = _read(PROJECT_FOLDER / "Pulumi.yaml")
-    name = project["name"]
     stack_file = PROJECT_FOLDER / f"Pulumi.{stack}.yaml"
     schema: dict[str, dict[str, Any]] = project.get("config", {})
-    defaults = {f"{name}:{key}": entry["default"] for key, entry in schema.items() if "default" in entry}
+    defaults = {f"{PROJECT}:{key}": entry["default"] for key, entry in schema.items() if "default" in entry}
     stack_values: dict[str, Any] = _read(stack_file).get("config") or {}
-    given = {f"{name}:{key}": value for key, value in overrides.items()}
+    given = {f"{PROJECT}:{key}": value for key, value in overrides.items()}
     unknown = sorted({key.partition(":")[2] for key in (*stack_values, *given)} - set(schema))
     if unknown:
         raise LocalError(f"configuration keys {unknown}: no such key; there are {sorted(schema)}")
     values = {key: _as_text(value) for key, value in {**defaults, **stack_values, **given}.items()}
-    return StackConfig(name, PROJECT_FOLDER / project["main"], stack, values)
+    return StackConfig(PROJECT_FOLDER / project["main"], stack, values)
 
 
 def _read(file: Path) -> dict[str, Any]:
