@@ -26,8 +26,8 @@ from counter.settings import Endpoint
 
 _log = logging.getLogger(__name__)
 
-# Seconds. A client is promised an answer within 2 s; the rest is for a full processor. It is longer than etcd's
-# election timeout of 1 s, so that most requests outlast the loss of a leader.
+# Seconds. A client is promised an answer within 2 s; the rest is for a busy processor. It is longer than etcd's
+# election timeout of 1 s, so that a request can outlast the loss of a leader.
 CALL_TIMEOUT = 1.5
 
 # Seconds between two renewals. Long enough for a new channel to have tried every member and to fail calls at once if
@@ -41,7 +41,9 @@ _CHANNEL_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # A member that hangs is given up after a second. etcd breaks connections that ping more often than every 5 s.
+    # A member that hangs is given up when a ping stays unanswered for a second (ping_timeout), one that packets don't
+    # reach when nothing is acknowledged for a second (keepalive_timeout, which gRPC makes TCP_USER_TIMEOUT). etcd
+    # breaks connections that ping more often than every 5 s.
     ("grpc.keepalive_time_ms", 5000),
     ("grpc.keepalive_timeout_ms", 1000),
     ("grpc.http2.ping_timeout_ms", 1000),

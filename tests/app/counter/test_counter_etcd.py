@@ -198,6 +198,27 @@ def test_names_that_resolve_late_or_anew_are_followed(
     assert second.requests
 
 
+@pytest.mark.usefixtures("quick_renewal")
+def test_names_that_stop_resolving_cost_nothing(
+    start_member: StartMember, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = start_member()
+    client = connect(member.port)
+    assert answer_of(client) == 3
+    looked_up = threading.Event()
+
+    def look_up(*_: object) -> Addresses:
+        looked_up.set()
+        raise socket.gaierror("not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    member.status = grpc.StatusCode.UNAVAILABLE
+    assert seconds_to_fail(client) < PROMISED
+    assert looked_up.wait(timeout=5)
+    member.status = None
+    assert answer_of(client, within=5) == 3
+
+
 def test_a_member_that_comes_back_is_found_again(start_member: StartMember, connect: Connect) -> None:
     member = start_member()
     client = connect(member.port)

@@ -1,0 +1,38 @@
+"""One deployment for all tests, on a local cluster of their own, made and unmade as users do it."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from local.layout import find
+from tests.e2e.host import traces
+from tests.e2e.system import System, make
+
+CLUSTER = "ha-counter-test"
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """The counter, from `make up` to `make down`, which must leave this machine as it was."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("a local cluster needs Linux and root")
+    make("down", CLUSTER)  # what an aborted run left behind
+    before = traces()
+    try:
+        make("up", CLUSTER)
+        layout = find(CLUSTER)
+        assert layout is not None
+        yield System(layout, port=int(make("output", CLUSTER)))
+    finally:
+        make("down", CLUSTER)
+    after = traces()
+    left = {kind: after[kind] ^ before[kind] for kind in before if after[kind] != before[kind]}
+    assert not left, f"`make down` did not leave the machine as it was: {left}"
+
+
+@pytest.fixture(autouse=True)
+def whole(system: System) -> None:
+    """Every test begins with a system that is well."""
+    system.wait_until_whole()

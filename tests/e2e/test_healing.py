@@ -1,0 +1,95 @@
+"""Lost parts come back by themselves, and the count stays exact."""
+
+import time
+
+import pytest
+
+from tests.e2e.load import incrementing
+from tests.e2e.system import System, eventually, restarts, uids
+
+
+def test_counters_wait_for_etcd_and_go_on_from_the_same_count(system: System) -> None:
+    system.get("/increment")
+    count = system.count()
+    replicas = uids(system.pods("counter"))
+
+    system.kubectl("scale", "statefulset", "etcd", "--replicas=0")
+    try:
+        eventually("no member left", lambda: not system.pods("etcd"))
+        eventually("no replica ready", lambda: not system.ready_pods("counter"))
+        pods = system.pods("counter")
+        assert uids(pods) == replicas
+        assert [restarts(pod) for pod in pods] == [0, 0, 0]
+    finally:
+        system.kubectl("scale", "statefulset", "etcd", "--replicas=3")
+
+    system.wait_until_whole()
+    assert system.count() == count
+    assert uids(system.pods("counter")) == replicas
+    assert [restarts(pod) for pod in system.pods("counter")] == [0, 0, 0]
+
+
+def test_without_etcd_a_replica_says_so_within_two_seconds(system: System) -> None:
+    """Asked inside the pod: the Service leads to no replica that is not ready."""
+    system.kubectl("scale", "statefulset", "etcd", "--replicas=0")
+    try:
+        eventually("no member left", lambda: not system.pods("etcd"))
+        eventually("no replica ready", lambda: not system.ready_pods("counter"))
+        for path in ("/increment", "/fetch", "/healthz"):
+            answer = system.kubectl("exec", "deploy/counter-deployment", "--", "python", "-c", ASK_ONESELF, path)
+            status, kind, seconds, body = answer.split(maxsplit=3)
+            assert (status, kind) == ("503", "application/json")
+            assert float(seconds) < 2
+            assert "message" in body
+    finally:
+        system.kubectl("scale", "statefulset", "etcd", "--replicas=3")
+    assert "Traceback" not in system.kubectl("logs", "deploy/counter-deployment", "--tail=-1")
+
+
+@pytest.mark.parametrize("app", ["etcd", "counter"])
+def test_a_deleted_pod_comes_back_while_clients_increment(system: System, app: str) -> None:
+    before = system.count()
+    lost = system.pods(app)[0]["metadata"]
+    with incrementing(system) as history:
+        eventually("the first increments", lambda: len(history.values) > 50)
+        system.kubectl("delete", "pod", lost["name"], "--wait=false")
+        eventually("a new pod", lambda: lost["uid"] not in uids(ready := system.ready_pods(app)) and len(ready) == 3)
+        acknowledged = len(history.values)
+        eventually("increments after it", lambda: len(history.values) > acknowledged + 50)
+    history.check_exact(before, system.count())
+
+
+def test_the_lost_leader_is_replaced(system: System) -> None:
+    before = system.count()
+    leader = _leader(system)
+    with incrementing(system) as history:
+        eventually("the first increments", lambda: len(history.values) > 50)
+        system.kubectl("delete", "pod", leader, "--force", "--grace-period=0")
+        began = time.monotonic()
+        eventually("a leader", lambda: _leader(system))
+        eventually("three members ready", lambda: len(system.ready_pods("etcd")) == 3)
+        acknowledged = len(history.values)
+        eventually("increments after it", lambda: len(history.values) > acknowledged + 50)
+    print(f"whole again after {time.monotonic() - began:.1f} s, {history.unacknowledged} unacknowledged")
+    history.check_exact(before, system.count())
+
+
+ASK_ONESELF = """
+import http.client, sys, time
+began = time.monotonic()
+connection = http.client.HTTPConnection("127.0.0.1", 8080)
+connection.request("GET", sys.argv[1])
+reply = connection.getresponse()
+body = reply.read().decode()
+print(reply.status, reply.getheader("Content-Type"), round(time.monotonic() - began, 2), body)
+"""
+
+
+def _leader(system: System) -> str:
+    """The name of the pod that leads, or nothing."""
+    for pod in system.ready_pods("etcd"):
+        name: str = pod["metadata"]["name"]
+        status = system.kubectl("exec", name, "--", "etcdctl", "endpoint", "status")
+        if status.split(", ")[5] == "true":
+            return name
+    return ""
