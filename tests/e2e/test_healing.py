@@ -1,5 +1,6 @@
 """Lost parts come back by themselves, and the count stays exact."""
 
+import json
 import time
 
 import pytest
@@ -89,7 +90,8 @@ def _leader(system: System) -> str:
     """The name of the pod that leads, or nothing."""
     for pod in system.ready_pods("etcd"):
         name: str = pod["metadata"]["name"]
-        status = system.kubectl("exec", name, "--", "etcdctl", "endpoint", "status")
-        if status.split(", ")[5] == "true":
+        answer = json.loads(system.kubectl("exec", name, "--", "etcdctl", "endpoint", "status", "--write-out=json"))
+        status = answer[0]["Status"]
+        if status["leader"] == status["header"]["member_id"]:
             return name
     return ""

@@ -1,0 +1,147 @@
+"""The part of a Kubernetes cluster that the engine uses, in memory."""
+
+import copy
+import itertools
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from local.errors import LocalError
+from local.kube import Kube, Object, describe
+
+CLUSTER_WIDE = ("Namespace", "Node")
+WORKLOADS = ("Deployment", "StatefulSet")
+
+Key = tuple[str, str, str, str]
+
+
+class InMemoryKube(Kube):
+    """Objects as an API server keeps them. Workloads are ready as soon as they are made.
+
+    An apply adds and changes fields. Unlike a server's it does not take away those that are no longer applied.
+    """
+
+    def __init__(self) -> None:
+        self.applied: list[str] = []  # what was asked for, in this order
+        self.deleted: list[str] = []
+        self.refuses: dict[str, str] = {}  # an object -> why the server will not have it
+        self.never_goes: set[str] = set()  # objects that a finalizer holds on to
+        self.seconds_between_creations = 1
+        self._objects: dict[Key, Object] = {}
+        self._versions = itertools.count(1)
+        self._seconds = 0
+        self._lock = threading.RLock()
+
+    def get(self, wanted: Object) -> Object | None:
+        with self._lock:
+            return copy.deepcopy(self._objects.get(_key(wanted)))
+
+    def apply(self, wanted: Object, manager: str) -> Object:
+        with self._lock:
+            self.applied.append(describe(wanted))
+            self._admit(wanted)
+            before = self._objects.get(_key(wanted))
+            live = _merged(before or self._born(wanted), wanted)
+            if live == before:
+                return copy.deepcopy(live)
+            managers = live["metadata"].setdefault("managedFields", [])
+            if manager not in [entry["manager"] for entry in managers]:
+                managers.append({"manager": manager, "operation": "Apply"})
+            self._store(live)
+            return copy.deepcopy(live)
+
+    def labelled(self, selector: str) -> Iterator[Object]:
+        with self._lock:
+            return iter([copy.deepcopy(item) for item in self._objects.values() if _selects(selector, item)])
+
+    def list(self, api_version: str, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
+        with self._lock:
+            return [
+                copy.deepcopy(item)
+                for item in self._objects.values()
+                if (item["apiVersion"], item["kind"]) == (api_version, kind)
+                and namespace in (None, item["metadata"].get("namespace"))
+                and _selects(selector, item)
+            ]
+
+    def delete(self, item: Object) -> None:
+        with self._lock:
+            self.deleted.append(describe(item))
+            if describe(item) not in self.never_goes:
+                self._objects.pop(_key(item), None)
+
+    def put(self, item: Object) -> None:
+        """Have an object as it is given, whoever made it."""
+        with self._lock:
+            metadata = {**self._born(item)["metadata"], **item["metadata"]}
+            self._objects[_key(item)] = copy.deepcopy({**item, "metadata": metadata})
+
+    def find(self, kind: str, name: str) -> Object:
+        """The one object of a kind and name."""
+        [found] = [item for item in self.objects() if (item["kind"], item["metadata"]["name"]) == (kind, name)]
+        return found
+
+    def objects(self) -> list[Object]:
+        """All objects, in the order in which they were made."""
+        with self._lock:
+            return copy.deepcopy([*self._objects.values()])
+
+    def names(self, kind: str) -> list[str]:
+        """The names of all objects of a kind."""
+        return [item["metadata"]["name"] for item in self.objects() if item["kind"] == kind]
+
+    def _admit(self, wanted: Object) -> None:
+        namespace = wanted["metadata"].get("namespace")
+        if reason := self.refuses.get(describe(wanted)):
+            raise LocalError(f"{describe(wanted)}: {reason}")
+        if wanted["kind"] not in CLUSTER_WIDE and not namespace:
+            raise ValueError(f"Namespace is required for {wanted['apiVersion']}.{wanted['kind']}")
+        if namespace and ("", "Namespace", "", namespace) not in self._objects:
+            raise LocalError(f'{describe(wanted)}: namespaces "{namespace}" not found')
+
+    def _born(self, wanted: Object) -> Object:
+        """What a server adds to an object that it is asked to make."""
+        second = self._seconds
+        self._seconds += self.seconds_between_creations
+        born: Object = {
+            "metadata": {"creationTimestamp": f"2000-01-01T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"}
+        }
+        if wanted["kind"] == "Service":
+            ports = wanted["spec"].get("ports", [])
+            born["spec"] = {"clusterIP": "10.0.0.10", "ports": [{"protocol": "TCP", **port} for port in ports]}
+        if wanted["kind"] in WORKLOADS:
+            born["spec"] = {"replicas": 1}
+        return born
+
+    def _store(self, live: Object) -> None:
+        metadata = live["metadata"]
+        metadata["resourceVersion"] = str(next(self._versions))
+        if live["kind"] in WORKLOADS:
+            metadata["generation"] = metadata.get("generation", 0) + 1
+            replicas = live["spec"]["replicas"]
+            live["status"] = {
+                "observedGeneration": metadata["generation"],
+                "replicas": replicas,
+                "updatedReplicas": replicas,
+                "readyReplicas": replicas,
+            }
+        self._objects[_key(live)] = live
+
+
+def _key(item: Object) -> Key:
+    metadata = item["metadata"]
+    return item["apiVersion"].rpartition("/")[0], item["kind"], metadata.get("namespace") or "", metadata["name"]
+
+
+def _selects(selector: str, item: Object) -> bool:
+    labels = item["metadata"].get("labels", {})
+    return all(labels.get(key) == value for key, _, value in (part.partition("=") for part in selector.split(",") if part))
+
+
+def _merged(below: Any, above: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The one value laid over the other; lists of the same length item by item."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**copy.deepcopy(below), **{key: _merged(below.get(key), value) for key, value in above.items()}}
+    if isinstance(below, list) and isinstance(above, list) and len(below) == len(above):
+        return [_merged(mine, theirs) for mine, theirs in zip(below, above, strict=True)]
+    return copy.deepcopy(above)
