@@ -145,9 +145,7 @@ class Engine(Mocks):
             before = kube.get(wanted)
             self._refuse_foreign(before)
             live = kube.apply(wanted, FIELD_MANAGER)
-            done.changed = (
-                before is None or before["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]
-            )
+            done.changed = before is None or _content(before) != _content(live)
             rollout.wait(kube, live, done.report)
         metadata = live["metadata"]
         return "/".join(filter(None, [metadata.get("namespace"), metadata["name"]])), live
@@ -251,6 +249,13 @@ def _delete(clusters: list[Kube], item: Object, console: Console) -> None:
                 raise LocalError(f"{describe(item)}: still there {DELETE_TIMEOUT:.0f} s after it was deleted")
             time.sleep(POLL_INTERVAL)
     console.print(f"  {describe(item)}: deleted, {time.monotonic() - started:.1f} s", markup=False, highlight=False)
+
+
+def _content(item: Object) -> Object:
+    """What an object says, without the cluster's own book-keeping."""
+    bookkeeping = ("managedFields", "resourceVersion", "generation")
+    metadata = {key: value for key, value in item["metadata"].items() if key not in bookkeeping}
+    return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
 
 
 def _identity(item: Object) -> tuple[str, ...]:

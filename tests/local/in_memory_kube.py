@@ -54,16 +54,6 @@ class InMemoryKube(Kube):
         with self._lock:
             return iter([copy.deepcopy(item) for item in self._objects.values() if _selects(selector, item)])
 
-    def list(self, api_version: str, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
-        with self._lock:
-            return [
-                copy.deepcopy(item)
-                for item in self._objects.values()
-                if (item["apiVersion"], item["kind"]) == (api_version, kind)
-                and namespace in (None, item["metadata"].get("namespace"))
-                and _selects(selector, item)
-            ]
-
     def delete(self, item: Object) -> None:
         with self._lock:
             self.deleted.append(describe(item))
@@ -89,6 +79,16 @@ class InMemoryKube(Kube):
     def names(self, kind: str) -> list[str]:
         """The names of all objects of a kind."""
         return [item["metadata"]["name"] for item in self.objects() if item["kind"] == kind]
+
+    def list(self, api_version: str, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
+        with self._lock:
+            return [
+                copy.deepcopy(item)
+                for item in self._objects.values()
+                if (item["apiVersion"], item["kind"]) == (api_version, kind)
+                and namespace in (None, item["metadata"].get("namespace"))
+                and _selects(selector, item)
+            ]
 
     def _admit(self, wanted: Object) -> None:
         namespace = wanted["metadata"].get("namespace")
