@@ -1,8 +1,6 @@
 """The local cluster as a whole: brought up in steps that can be repeated, and taken down without a trace."""
 
-import contextlib
 import os
-import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ from local import (
 )
 from local.errors import LocalError
 from local.kube import Kube
-from local.layout import NODE_COUNT, Layout, cache_root, find, find_or_claim
+from local.layout import NODE_COUNT, Layout, cache_root, find, find_or_claim, release
 from local.steps import Report, Steps
 
 PACKAGES = "packages"
@@ -101,7 +99,7 @@ def down(name: str, console: Console) -> None:
                 localhost.clean_up(binaries.folder())
             network.down(layout)
         with steps.step("files"):
-            _remove_files(layout)
+            release(layout, map(Path, node.PRIVATE_FOLDERS.values()))
 
 
 @dataclass(frozen=True)
@@ -175,12 +173,3 @@ def _nodes(layout: Layout, built: Path, report: Report) -> None:
     for number, machine in enumerate(layout.nodes, start=1):
         report(f"{number} of {NODE_COUNT}")
         node.start(layout, machine, built)
-
-
-def _remove_files(layout: Layout) -> None:
-    """Remove the cluster's folders, and their parents where this was the last cluster."""
-    shutil.rmtree(layout.run, ignore_errors=True)
-    shutil.rmtree(layout.state)
-    for shared in (layout.run.parent, layout.state.parent, *map(Path, node.PRIVATE_FOLDERS.values())):
-        with contextlib.suppress(OSError):  # not empty: somebody else's
-            shared.rmdir()

@@ -1,7 +1,10 @@
 """Where a local cluster keeps its things: names, folders, addresses and ports, all derived from its name."""
 
+import contextlib
 import fcntl
 import os
+import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -171,13 +174,10 @@ def find_or_claim(name: str) -> Layout:
     """
     if not (name.replace("-", "").isalnum() and name.islower() and len(name) <= 40 and name[0] != "-" != name[-1]):
         raise LocalError(f"cluster name {name!r}: up to 40 lower-case letters, digits and inner dashes are allowed")
-    STATE_ROOT.mkdir(parents=True, exist_ok=True)
-    cache_root().mkdir(parents=True, exist_ok=True)
-    with (cache_root() / "clusters.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _clusters_locked():
         if existing := find(name):
             return existing
-        taken = {other.index for folder in STATE_ROOT.iterdir() if (other := find(folder.name))}
+        taken = {other.index for other in _all()}
         free = [index for index in range(MAX_CLUSTERS) if index not in taken]
         if not free:
             raise LocalError(f"cluster {name!r}: there are {MAX_CLUSTERS} clusters already; take one down first")
@@ -187,3 +187,30 @@ def find_or_claim(name: str) -> Layout:
         record.write_text(str(layout.index))
         record.rename(layout.state / "index")
         return layout
+
+
+def release(layout: Layout, shared_folders: Iterable[Path]) -> None:
+    """Remove the cluster's folders and give its number back.
+
+    With the last cluster go the empty folders on which all of them mount their own. Not before: to remove a folder
+    takes away what is mounted on it, in every mount namespace.
+    """
+    with _clusters_locked():
+        shutil.rmtree(layout.run, ignore_errors=True)
+        shutil.rmtree(layout.state)
+        if not _all():
+            for folder in (layout.run.parent, layout.state.parent, *shared_folders):
+                with contextlib.suppress(OSError):  # not empty: somebody else's
+                    folder.rmdir()
+
+
+def _all() -> list[Layout]:
+    return [layout for folder in STATE_ROOT.glob("*") if (layout := find(folder.name))]
+
+
+@contextlib.contextmanager
+def _clusters_locked() -> Iterator[None]:
+    cache_root().mkdir(parents=True, exist_ok=True)
+    with (cache_root() / "clusters.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
