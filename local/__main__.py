@@ -5,7 +5,7 @@ import os
 import sys
 
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from local import binaries, cluster
 from local.errors import LocalError
@@ -75,13 +75,14 @@ def _existing(name: str) -> Layout:
 
 
 def _show_status(layout: Layout, console: Console) -> int:
-    table = Table("daemon", "process", "memory", Column("log", overflow="fold"), box=None)
     rows = cluster.status(layout)
+    table = Table("daemon", "process", "memory", "log", box=None)
     for row in rows:
         pid = str(row.pid) if row.pid else "[red]not running[/red]"
-        table.add_row(row.name, pid, f"{row.memory >> 20} MiB", str(row.log))
+        table.add_row(row.name, pid, f"{row.memory >> 20} MiB", row.log.name)
     console.print(table)
-    console.print(f"all of the cluster, pods included: {cluster.memory(layout) >> 20} MiB")
+    console.print(f"logs are in {layout.logs}", highlight=False, soft_wrap=True)
+    console.print(f"memory of all, pods included: {cluster.memory(layout) >> 20} MiB")
     return 0 if rows and all(row.pid for row in rows) else 1
 
 

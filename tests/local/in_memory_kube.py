@@ -27,6 +27,7 @@ class InMemoryKube(Kube):
         self.refuses: dict[str, str] = {}  # an object -> why the server will not have it
         self.never_goes: set[str] = set()  # objects that a finalizer holds on to
         self.seconds_between_creations = 1
+        self.controllers_write_meanwhile = False  # to every object, before an apply comes
         self._objects: dict[Key, Object] = {}
         self._versions = itertools.count(1)
         self._seconds = 0
@@ -41,6 +42,8 @@ class InMemoryKube(Kube):
             self.applied.append(describe(wanted))
             self._admit(wanted)
             before = self._objects.get(_key(wanted))
+            if before and self.controllers_write_meanwhile:
+                self._store(before)
             live = _merged(before or self._born(wanted), wanted)
             if live == before:
                 return copy.deepcopy(live)
@@ -104,7 +107,9 @@ class InMemoryKube(Kube):
         second = self._seconds
         self._seconds += self.seconds_between_creations
         born: Object = {
-            "metadata": {"creationTimestamp": f"2000-01-01T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"}
+            "metadata": {
+                "creationTimestamp": f"2000-01-01T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"
+            }
         }
         if wanted["kind"] == "Service":
             ports = wanted["spec"].get("ports", [])
@@ -135,7 +140,9 @@ def _key(item: Object) -> Key:
 
 def _selects(selector: str, item: Object) -> bool:
     labels = item["metadata"].get("labels", {})
-    return all(labels.get(key) == value for key, _, value in (part.partition("=") for part in selector.split(",") if part))
+    return all(
+        labels.get(key) == value for key, _, value in (part.partition("=") for part in selector.split(",") if part)
+    )
 
 
 def _merged(below: Any, above: Any) -> Any:  # noqa: ANN401 - any JSON value
