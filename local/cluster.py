@@ -167,9 +167,9 @@ def _images(layout: Layout, built: Path, steps: Steps) -> None:
 
 
 def _nodes(layout: Layout, built: Path, report: Report) -> None:
-    if layout.serves_localhost:
-        report("127.0.0.1")
-        daemons.ensure(layout, localhost.proxy(layout, built))
     for number, machine in enumerate(layout.nodes, start=1):
         report(f"{number} of {NODE_COUNT}")
         node.start(layout, machine, built)
+    if layout.serves_localhost:
+        report("127.0.0.1")
+        daemons.ensure(layout, localhost.proxy(layout, built))

@@ -14,7 +14,17 @@ LOOPBACK = IPv4Address("127.0.0.1")
 
 def proxy(layout: Layout, binaries: Path) -> Daemon:
     """The proxy; node ports answer on 127.0.0.1 and on no address that the outside can reach."""
-    return kube_proxy(layout, "localhost", LOOPBACK, (), layout.state, binaries, nodePortAddresses=["127.0.0.0/8"])
+    return kube_proxy(
+        layout,
+        "localhost",
+        LOOPBACK,
+        (),
+        layout.state,
+        binaries,
+        nodePortAddresses=["127.0.0.0/8"],
+        # It must stand for some node: for one that it does not find it waits half a minute.
+        hostnameOverride=layout.nodes[0].name,
+    )
 
 
 def clean_up(binaries: Path) -> None:
