@@ -25,6 +25,7 @@ from typing import Any
 
 import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 from rich.console import Console
@@ -106,7 +107,7 @@ class Engine(Mocks):
             raise
 
     def _make(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        inputs = _whole_numbers(args.inputs)
+        inputs = _plain(args.inputs)
         if args.typ == "pulumi:providers:kubernetes":
             return self._connect(args.name, inputs)
         if args.typ == "docker:index/image:Image":
@@ -137,8 +138,12 @@ class Engine(Mocks):
         return built.reference, {**inputs, "repoDigest": built.reference}
 
     def _object(self, args: MockResourceArgs, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        kube = self._kubes[str(args.provider).rpartition("::")[2]]
         wanted = self._marked(args, inputs)
+        kube = self._kubes.get(str(args.provider).rpartition("::")[2])
+        if kube is None:
+            raise LocalError(
+                f"{describe(wanted)}: has no explicit provider, so there is no telling which cluster it is for"
+            )
         with self._lock:
             self.registered.add(_identity(wanted))
         with self._shown(describe(wanted)) as done:
@@ -220,7 +225,7 @@ def _run_program(config: StackConfig, engine: Engine) -> dict[str, object]:
         if engine.failure:
             raise engine.failure from None
         raise
-    return {name: _whole_numbers(value) for name, value in exports.items()}
+    return {name: _plain(value) for name, value in exports.items()}
 
 
 def _owned(clusters: list[Kube], stack: str) -> list[Object]:
@@ -264,12 +269,14 @@ def _identity(item: Object) -> tuple[str, ...]:
     return group, item["kind"], metadata.get("namespace") or "", metadata["name"]
 
 
-def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The runtime hands all numbers over as floats; Kubernetes wants 3, not 3.0."""
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """A value as Kubernetes wants it: 3 where the runtime hands over 3.0, and secrets out of their wrapping."""
+    if is_rpc_secret(value):
+        return _plain(unwrap_rpc_secret(value))
     if isinstance(value, dict):
-        return {key: _whole_numbers(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_whole_numbers(item) for item in value]
+        return [_plain(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -288,28 +295,36 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console(stderr=True)
     try:
-        overrides = dict(item.split("=", 1) for item in arguments.config)
-        config = stack_config.load(arguments.stack, overrides)
+        config = stack_config.load(arguments.stack, _overrides(arguments.config))
         if arguments.command == "down":
             down(config, console)
             return 0
         outputs = up(config, console) if arguments.command == "up" else output(config)
+        print_outputs(outputs, arguments.key)
     except LocalError as error:
         console.print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here", style="red")
         return 130
-    print_outputs(outputs, arguments.key)
     return 0
 
 
+def _overrides(words: list[str]) -> dict[str, str]:
+    wrong = [word for word in words if "=" not in word]
+    if wrong:
+        raise LocalError(f"--config {' '.join(wrong)}: it must be KEY=VALUE")
+    return dict(word.split("=", 1) for word in words)
+
+
 def print_outputs(outputs: dict[str, object], key: str | None) -> None:
-    """One value, or all of them, as `pulumi stack output` prints them."""
+    """One value, or all of them, as `pulumi stack output` prints them. Raises LocalError for one that there is not."""
     if key is None:
         for name, value in outputs.items():
             print(f"{name:16} {value if isinstance(value, str) else json.dumps(value)}")
         return
+    if key not in outputs:
+        raise LocalError(f"output {key!r}: no such output; there are {sorted(outputs)}")
     value = outputs[key]
     print(value if isinstance(value, str) else json.dumps(value))
 

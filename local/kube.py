@@ -47,12 +47,14 @@ class Kube:
                 raise LocalError(f"context {context!r}: the API server {host} does not answer: {error}") from error
 
     def get(self, wanted: Object) -> Object | None:
-        """The live object of the same kind and name, or None."""
+        """The live object of the same kind and name, or None. Raises LocalError if the API server refuses to tell."""
         metadata = wanted["metadata"]
         try:
             found = self._kind(wanted).get(name=metadata["name"], namespace=metadata.get("namespace"))
         except NotFoundError:
             return None
+        except DynamicApiError as error:
+            raise LocalError(f"{describe(wanted)}: {_reason(error)}") from error
         return found.to_dict()  # type: ignore[no-any-return]
 
     def apply(self, wanted: Object, manager: str) -> Object:
@@ -103,11 +105,14 @@ class Kube:
 
     def _kind(self, item: Object) -> Any:  # noqa: ANN401 - the dynamic client has no types
         try:
-            return self._client.resources.get(api_version=item["apiVersion"], kind=item["kind"])
+            kind = self._client.resources.get(api_version=item["apiVersion"], kind=item["kind"])
         except ResourceNotFoundError as error:
             raise LocalError(
                 f"{describe(item)}: the cluster has no kind {item['apiVersion']} {item['kind']}"
             ) from error
+        if kind.namespaced and not item["metadata"].get("namespace"):
+            raise LocalError(f"{describe(item)}: it names no namespace")
+        return kind
 
     def _listable_kinds(self) -> Iterator[Any]:
         for found in self._client.resources.search():

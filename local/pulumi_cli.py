@@ -53,14 +53,14 @@ class PulumiCli:
         before = tracked.read_bytes()
         try:
             self._quietly("stack", "select", "--create", self.stack)
-            content = yaml.safe_load(tracked.read_bytes())
+            content = yaml.safe_load(tracked.read_bytes()) or {}
         finally:
             if tracked.read_bytes() != before:
                 tracked.write_bytes(before)
         if self._stack_file.exists():
             content = {**yaml.safe_load(self._stack_file.read_bytes()), **content}
         values = {f"{PROJECT}:{key}": value for key, value in self.overrides.items()}
-        content["config"] = {**content["config"], **values}
+        content["config"] = {**(content.get("config") or {}), **values}
         self._stack_file.write_text(yaml.safe_dump(content))
 
     @property
