@@ -35,5 +35,5 @@ pulumi-cli: .venv/installed ## install the pinned Pulumi CLI into ~/.pulumi
 
 .venv/installed: requirements.txt app/requirements.txt
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.txt
 	@touch $@
