@@ -8,21 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from local import binaries, cluster
-from local.errors import LocalError
+from local.errors import LocalError, exit_code
 from local.layout import DEFAULT_NAME, Layout, find
 
 
 def main() -> int:
     arguments, rest = _parse(sys.argv[1:])
-    console = Console()
-    try:
-        return _run(arguments, rest, console)
-    except LocalError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command goes on from here", style="red")
-        return 130
+    return exit_code(lambda: _run(arguments, rest, Console()))
 
 
 def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:

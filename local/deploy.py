@@ -31,7 +31,7 @@ from pulumi.runtime.stack import Stack, run_pulumi_func
 from rich.console import Console
 
 from local import builder, rollout, stack_config
-from local.errors import LocalError
+from local.errors import LocalError, exit_code
 from local.kube import Kube, Object, describe
 from local.layout import user_state_root
 from local.stack_config import PROJECT, StackConfig
@@ -293,20 +293,16 @@ def main() -> int:
         "--config", action="append", default=[], metavar="KEY=VALUE", help="use this value instead of the stack file's"
     )
     arguments = parser.parse_args()
-    console = Console(stderr=True)
-    try:
-        config = stack_config.load(arguments.stack, _overrides(arguments.config))
-        if arguments.command == "down":
-            down(config, console)
-            return 0
-        outputs = up(config, console) if arguments.command == "up" else output(config)
-        print_outputs(outputs, arguments.key)
-    except LocalError as error:
-        console.print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on from here", style="red")
-        return 130
+    return exit_code(lambda: _run(arguments, Console(stderr=True)))
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> int:
+    config = stack_config.load(arguments.stack, _overrides(arguments.config))
+    if arguments.command == "down":
+        down(config, console)
+        return 0
+    outputs = up(config, console) if arguments.command == "up" else output(config)
+    print_outputs(outputs, arguments.key)
     return 0
 
 

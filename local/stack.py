@@ -14,7 +14,7 @@ from rich.console import Console
 
 from local import cluster, pulumi_cli, stack_config
 from local.commands import run
-from local.errors import LocalError
+from local.errors import LocalError, exit_code
 from local.kube import Kube
 from local.layout import DEFAULT_NAME, Layout, find
 from local.pulumi_cli import PulumiCli
@@ -180,21 +180,17 @@ def main() -> int:
         "--engine", choices=["", "pulumi", "local"], default="", help="default: pulumi where it is on PATH, else local"
     )
     arguments = parser.parse_args()
-    console = Console()
-    try:
-        stack_config.load(arguments.stack, {})  # a wrong stack is told before anything is started
-        if arguments.command == "up":
-            up(arguments, console)
-        elif arguments.command == "down":
-            down(arguments, console)
-        else:
-            output(arguments)
-    except LocalError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command goes on from here", style="red")
-        return 130
+    return exit_code(lambda: _run(arguments, Console()))
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> int:
+    stack_config.load(arguments.stack, {})  # a wrong stack is told before anything is started
+    if arguments.command == "up":
+        up(arguments, console)
+    elif arguments.command == "down":
+        down(arguments, console)
+    else:
+        output(arguments)
     return 0
 
 
