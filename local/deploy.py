@@ -32,14 +32,11 @@ from rich.console import Console
 
 from local import builder, rollout, stack_config
 from local.errors import LocalError, exit_code
-from local.kube import Kube, Object, describe
-from local.layout import user_state_root
+from local.kube import Kube, Object, delete_and_wait, describe
 from local.stack_config import PROJECT, StackConfig
 
 STACK_LABEL = "ha-counter/stack"
 FIELD_MANAGER = "ha-counter-deploy"
-DELETE_TIMEOUT = 180.0
-POLL_INTERVAL = 0.3
 
 
 def up(config: StackConfig, console: Console) -> dict[str, object]:
@@ -53,8 +50,8 @@ def up(config: StackConfig, console: Console) -> dict[str, object]:
         if _identity(item) not in engine.registered:
             _delete(engine.clusters(), item, console)
     console.print(f"{engine.changed} changed, {engine.unchanged} unchanged")
-    _outputs_file(config).parent.mkdir(parents=True, exist_ok=True)
-    _outputs_file(config).write_text(json.dumps(outputs))
+    config.record.parent.mkdir(parents=True, exist_ok=True)
+    config.record.write_text(json.dumps(outputs))
     return outputs
 
 
@@ -63,13 +60,13 @@ def down(config: StackConfig, console: Console) -> None:
     clusters = [Kube(config["context"], Path(config["kubeconfig"]) if config["kubeconfig"] else None)]
     for item in _owned(clusters, config.stack):
         _delete(clusters, item, console)
-    _outputs_file(config).unlink(missing_ok=True)
+    config.record.unlink(missing_ok=True)
 
 
 def output(config: StackConfig) -> dict[str, object]:
     """The outputs of the last `up`. Raises LocalError if there was none."""
     try:
-        outputs: dict[str, object] = json.loads(_outputs_file(config).read_text())
+        outputs: dict[str, object] = json.loads(config.record.read_text())
     except FileNotFoundError as error:
         raise LocalError(
             f"stack {config.stack!r} is not deployed to {config['context']!r}; `make up` does it"
@@ -248,11 +245,7 @@ def _rank(kind: str) -> int:
 def _delete(clusters: list[Kube], item: Object, console: Console) -> None:
     started = time.monotonic()
     for kube in clusters:
-        kube.delete(item)
-        while kube.get(item) is not None:
-            if time.monotonic() > started + DELETE_TIMEOUT:
-                raise LocalError(f"{describe(item)}: still there {DELETE_TIMEOUT:.0f} s after it was deleted")
-            time.sleep(POLL_INTERVAL)
+        delete_and_wait(kube, item)
     console.print(f"  {describe(item)}: deleted, {time.monotonic() - started:.1f} s", markup=False, highlight=False)
 
 
@@ -278,10 +271,6 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _outputs_file(config: StackConfig) -> Path:
-    return user_state_root() / "outputs" / f"{config.stack}@{config['context']}.json"
 
 
 def main() -> int:

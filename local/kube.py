@@ -1,6 +1,7 @@
 """Kubernetes objects over the API, whatever their kind: applied server-side, read, listed by label and deleted."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from kubernetes.dynamic.exceptions import (
 from local.errors import LocalError
 
 Object = dict[str, Any]
+
+DELETE_TIMEOUT = 180.0
+POLL_INTERVAL = 0.3
 
 
 def describe(item: Object) -> str:
@@ -120,6 +124,16 @@ class Kube:
                 continue
             if found.preferred and "list" in (found.verbs or ()) and "delete" in found.verbs and found.kind != "Event":
                 yield found
+
+
+def delete_and_wait(kube: Kube, item: Object) -> None:
+    """Delete the object and wait until it is gone. Raises LocalError if it stays."""
+    deadline = time.monotonic() + DELETE_TIMEOUT
+    kube.delete(item)
+    while kube.get(item) is not None:
+        if time.monotonic() > deadline:
+            raise LocalError(f"{describe(item)}: still there {DELETE_TIMEOUT:.0f} s after it was deleted")
+        time.sleep(POLL_INTERVAL)
 
 
 def _reason(error: DynamicApiError) -> str:

@@ -46,6 +46,10 @@ class PulumiCli:
         """One output, or all of them as a table. Raises LocalError if the stack is not deployed."""
         return self._quietly("stack", "output", *([key] if key else []), "--stack", self.stack).strip()
 
+    def forget(self) -> None:
+        """Forget what was deployed to a cluster that is gone, where the state is ours to keep."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def _prepare(self) -> None:
         """Make the stack if it is not there, and our copy of its file: tracked values, overrides, and the salt."""
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ def kube() -> InMemoryKube:
 
 
 def add_node(kube: InMemoryKube, name: str, ready: str) -> None:
-    conditions = [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": ready}]
+    conditions = [{"type": "MemoryPressure", "status": "True"}, {"type": "Ready", "status": ready}]
     kube.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": {"conditions": conditions}})
 
 

@@ -1,9 +1,7 @@
-import io
 import os
 import sys
 
 import pytest
-from rich.console import Console
 
 from local import cluster
 from local.errors import LocalError
@@ -34,10 +32,3 @@ def test_other_users_are_told_what_to_do_instead(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(LocalError, match=r"needs root .* use sudo, or use a cluster that you have"):
         cluster.require_linux_root()
-
-
-@pytest.mark.usefixtures("root_on_linux")
-def test_down_without_a_cluster_says_so(console: Console, printed: io.StringIO) -> None:
-    cluster.down("e2e", console)
-
-    assert printed.getvalue() == "no local cluster e2e\n"

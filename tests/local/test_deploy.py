@@ -481,8 +481,8 @@ def test_down_reaches_the_cluster_by_the_configuration(
 def test_an_object_that_does_not_go_is_told(
     write: Write, up: Up, kube: InMemoryKube, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploy, "DELETE_TIMEOUT", 0.0)
-    monkeypatch.setattr(deploy, "POLL_INTERVAL", 0.0)
+    monkeypatch.setattr("local.kube.DELETE_TIMEOUT", 0.0)
+    monkeypatch.setattr("local.kube.POLL_INTERVAL", 0.0)
     config = write(CLUSTER, NAMED)
     up(config)
     kube.never_goes.add("ConfigMap app/settings")
@@ -532,7 +532,7 @@ def test_of_two_failures_at_once_the_first_is_told(write: Write, up: Up, monkeyp
     monkeypatch.setattr(builder, "ensure", fail)
     images = (
         IMAGE.replace('"image"', f'"{name}"').replace('target="web"', f'target="{name}"')
-        for name in ("second", "first")
+        for name in ("first", "second")
     )
 
     assert error_of(up, write(CLUSTER, *images)) == "the first one"

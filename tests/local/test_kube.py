@@ -1,4 +1,4 @@
-"""The client against an API server on loopback that knows three kinds, and answers as it is told."""
+"""The client against an API server on loopback that knows some kinds, and answers as it is told."""
 
 import json
 import socket
@@ -44,7 +44,8 @@ DISCOVERY: dict[str, Object] = {
             kind("ConfigMap", "configmaps"),
             kind("Event", "events"),
             kind("Namespace", "namespaces", namespaced=False),
-            {**kind("Binding", "bindings"), "verbs": ["create"]},
+            {**kind("Binding", "bindings"), "verbs": ["create", "delete"]},
+            {**kind("ComponentStatus", "componentstatuses"), "verbs": ["get", "list"]},
         ],
     },
     "/apis/apps/v1": {"kind": "APIResourceList", "resources": [kind("Deployment", "deployments")]},

@@ -191,16 +191,41 @@ def test_down_without_a_local_cluster_says_so(command: Callable[..., int], capsy
 
 
 @pytest.mark.usefixtures("without_cli")
-def test_without_the_cli_a_local_cluster_goes_as_a_whole(
-    command: Callable[..., int], python: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("what", "words"), [("down", ["down"]), ("destroy", ["destroy", "--yes"])])
+def test_a_local_cluster_that_does_not_answer_still_goes(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    words: list[str],
 ) -> None:
     python("exit 1")  # no engine is asked
     gone: list[str] = []
-    monkeypatch.setattr(cluster, "down", lambda name, _console: gone.append(name))
+    monkeypatch.setattr(cluster, what, lambda layout, _console: gone.append(layout.name))
     find_or_claim("e2e")
 
-    assert command("down", "--cluster=e2e") == 0
+    assert command(*words, "--cluster=e2e") == 0
     assert gone == ["e2e"]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_destroy_wants_a_yes(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "destroy", lambda *_: pytest.fail("destroyed without a yes"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    find_or_claim("e2e")
+
+    assert command("destroy", "--cluster=e2e") == 1
+    assert "YES=1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["down", "destroy"])
+def test_without_a_local_cluster_there_is_nothing_to_do(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    assert command(what, "--cluster=e2e") == 0
+    assert capsys.readouterr().out == "no local cluster e2e\n"
 
 
 def test_a_cluster_and_a_context_are_not_both_taken(

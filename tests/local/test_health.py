@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from local import certificates, http
-from local.http import answers_ok
+from local.health import answers_ok
 from local.layout import Layout
 
 
