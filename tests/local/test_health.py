@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from local import certificates, http
+from local import certificates
 from local.health import answers_ok
 from local.layout import Layout
 
@@ -71,7 +71,7 @@ def test_where_nobody_listens_nothing_is_well() -> None:
 
 
 def test_a_server_that_never_answers_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "TIMEOUT", 0.1)
+    monkeypatch.setattr(health, "TIMEOUT", 0.1)
     started = time.monotonic()
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
