@@ -9,6 +9,8 @@ import pulumi_kubernetes as k8s
 from ha_counter.counter import Counter, CounterArgs
 from ha_counter.etcd import EtcdCluster, EtcdClusterArgs
 from ha_counter.images import Images, ImagesArgs
+from ha_counter.namespace import make_namespace
+from ha_counter.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from ha_counter.settings import ClusterSettings, Settings
 
 
@@ -37,11 +39,8 @@ def build(settings: Settings, stack: str) -> Outputs:
         stack: The stack's name.
     """
     in_cluster = pulumi.ResourceOptions(provider=_provider(settings.cluster))
-    namespace = k8s.core.v1.Namespace(
-        "namespace",
-        metadata=k8s.meta.v1.ObjectMetaArgs(name=settings.cluster.namespace),
-        opts=in_cluster,
-    )
+    namespace = make_namespace(settings.cluster.namespace, in_cluster)
+    NetworkPolicies("network-policies", NetworkPoliciesArgs(namespace=namespace.metadata.name), in_cluster)
     images = Images("images", ImagesArgs(registry=settings.images.registry, tag=stack))
     etcd = EtcdCluster(
         "etcd",

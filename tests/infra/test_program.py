@@ -7,7 +7,7 @@ from tests.infra.program_run import IMAGE, ProgramRun, Registration, run_program
 from tests.infra.stack_config import full_config
 
 PROVIDER = "pulumi:providers:kubernetes"
-COMPONENTS = {"ha-counter:index:Images", "ha-counter:index:EtcdCluster", "ha-counter:index:Counter"}
+COMPONENTS = {f"ha-counter:index:{component}" for component in ("Counter", "EtcdCluster", "Images", "NetworkPolicies")}
 DIGEST = "sha256:" + "0" * 64
 
 
@@ -25,6 +25,9 @@ def test_only_names_of_the_interface_are_fixed(run: ProgramRun) -> None:
         ("ConfigMap", "etcd-config", "etcd-config"),
         ("Deployment", "counter-deployment", "counter-deployment"),
         ("Namespace", "namespace", "ha-counter"),
+        ("NetworkPolicy", "counter", ""),
+        ("NetworkPolicy", "default-deny", ""),
+        ("NetworkPolicy", "etcd", ""),
         ("PodDisruptionBudget", "counter", ""),
         ("PodDisruptionBudget", "etcd", ""),
         ("Service", "etcd", "etcd"),
