@@ -8,13 +8,16 @@ import pulumi_kubernetes as k8s
 _POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
 
-def make_namespace(name: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.Namespace:
-    """Declare the namespace.
+def make_namespace(name: str, provider: k8s.Provider) -> k8s.core.v1.Namespace:
+    """Declare the namespace, which outlives the stack.
 
     Args:
         name: What the cluster calls it.
-        opts: How the cluster is reached.
+        provider: Takes over a namespace of this name that is there already.
     """
     return k8s.core.v1.Namespace(
-        "namespace", metadata=k8s.meta.v1.ObjectMetaArgs(name=name, labels=_POD_SECURITY), opts=opts
+        "namespace",
+        metadata=k8s.meta.v1.ObjectMetaArgs(name=name, labels=_POD_SECURITY),
+        # With the namespace would go the members' volumes. They stay, and the next deployment goes on with the count.
+        opts=pulumi.ResourceOptions(provider=provider, retain_on_delete=True),
     )
