@@ -188,6 +188,19 @@ def test_what_the_program_names_is_made(write: Write, up: Up, kube: InMemoryKube
     assert kube.find("ConfigMap", "settings")["data"] == {"key": "value"}
 
 
+def test_two_providers_of_one_cluster_share_a_connection(
+    write: Write, up: Up, kube: InMemoryKube, connections: list[tuple[str, Path | None]]
+) -> None:
+    second = CLUSTER.partition("namespace =")[0].replace('"cluster"', '"second"')
+    config = write(CLUSTER, second, NAMED)
+
+    up(config)
+    up(write(CLUSTER))
+
+    assert connections == [("test", Path("/kubeconfig"))] * 2
+    assert kube.deleted == ["ConfigMap app/settings"]
+
+
 def test_it_goes_to_the_context_that_the_provider_names(
     write: Write, up: Up, connections: list[tuple[str, Path | None]]
 ) -> None:
@@ -484,6 +497,62 @@ def test_an_object_that_does_not_go_is_told(
         down(config, console)
 
 
+RETAINED = NAMED.replace(
+    "opts=cluster", "opts=pulumi.ResourceOptions.merge(cluster, pulumi.ResourceOptions(retain_on_delete=True))"
+)
+
+
+def test_what_is_to_be_retained_outlives_the_stack_and_is_found_again(
+    write: Write, up: Up, kube: InMemoryKube, console: Console
+) -> None:
+    config = write(CLUSTER, RETAINED, SERVICE)
+    up(config)
+
+    down(config, console)
+    assert kube.names("Service") == []
+    assert kube.names("ConfigMap") == ["settings"]
+
+    up(config)
+    assert kube.names("Service") == ["web"]
+
+
+def test_what_is_to_be_retained_stays_when_the_program_no_longer_names_it(
+    write: Write, up: Up, kube: InMemoryKube
+) -> None:
+    up(write(CLUSTER, RETAINED))
+
+    up(write(CLUSTER))
+
+    assert kube.names("ConfigMap") == ["settings"]
+
+
+# What is stashed.
+
+STASH = """
+pulumi.export("first", pulumi.Stash("value", input={value!r}).output)
+"""
+
+
+def test_a_stash_keeps_its_first_value(write: Write, up: Up) -> None:
+    assert up(write(CLUSTER, STASH.format(value="1"))) == {"first": "1"}
+    assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "1"}
+
+
+def test_after_down_it_is_forgotten(write: Write, up: Up, console: Console) -> None:
+    config = write(CLUSTER, STASH.format(value="1"))
+    up(config)
+    down(config, console)
+
+    assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "2"}
+
+
+def test_a_run_that_failed_leaves_no_stash(write: Write, up: Up) -> None:
+    with pytest.raises(ZeroDivisionError):
+        up(write(CLUSTER, STASH.format(value="1"), "1 / 0"))
+
+    assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "2"}
+
+
 # What fails.
 
 
@@ -498,7 +567,7 @@ def test_what_depends_on_a_failure_is_not_made(write: Write, up: Up, kube: InMem
 
 
 def test_after_a_failure_nothing_is_begun_and_the_first_one_is_told(console: Console) -> None:
-    engine = Engine("test", console)
+    engine = Engine("test", console, {})
 
     for type_ in ("first:index:Type", "second:index:Type", "docker:index/image:Image"):
         with pytest.raises(LocalError, match="first:index:Type"):
@@ -542,7 +611,7 @@ def test_a_resource_that_the_engine_does_not_know_is_named(write: Write, up: Up)
 
 def test_a_function_of_a_provider_is_named(console: Console) -> None:
     with pytest.raises(LocalError, match="function aws:index/getRegion:getRegion"):
-        Engine("test", console).call(MockCallArgs("aws:index/getRegion:getRegion", {}, ""))
+        Engine("test", console, {}).call(MockCallArgs("aws:index/getRegion:getRegion", {}, ""))
 
 
 # Outputs.
