@@ -4,10 +4,11 @@ The unmodified program runs under Pulumi's own Python runtime. Its resources com
 what the real engine would do with them: builds images, creates and updates objects, waits for rollouts, hands the
 live values back as outputs. Order and dependencies are the runtime's own.
 
-There is no state file. An object that this engine made carries a label with the stack's name, from its creation on:
-that is how it is found again, also after a run that was cut off, and why an object of somebody else's is never
-taken over. What it is not: it makes no previews, knows no providers but `kubernetes` and `docker`, ignores resource
-options other than dependencies and providers, and never replaces an object that can't be changed in place.
+An object that this engine made carries a label with the stack's name, from its creation on: that is how it is found
+again, also after a run that was cut off, and why an object of somebody else's is never taken over. So the only state
+is what the last run put out, and what the program stashed. What it is not: it makes no previews, knows no providers
+but `kubernetes` and `docker`, ignores resource options other than dependencies, providers and `retain_on_delete`, and
+never replaces an object that can't be changed in place.
 """
 
 import argparse
@@ -19,12 +20,13 @@ import runpy
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest, RegisterResourceResponse
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
@@ -36,6 +38,7 @@ from local.kube import Kube, Object, delete_and_wait, describe
 from local.stack_config import PROJECT, StackConfig
 
 STACK_LABEL = "ha-counter/stack"
+RETAINED_LABEL = "ha-counter/retained"
 FIELD_MANAGER = "ha-counter-deploy"
 
 
@@ -44,19 +47,19 @@ def up(config: StackConfig, console: Console) -> dict[str, object]:
 
     Raises LocalError that names the resource; what was made until then stays, and the next run goes on from there.
     """
-    engine = Engine(config.stack, console)
+    engine = Engine(config.stack, console, _recorded(config, "stash"))
     outputs = _run_program(config, engine)
     for item in _owned(engine.clusters(), config.stack):
         if _identity(item) not in engine.registered:
             _delete(engine.clusters(), item, console)
     console.print(f"{engine.changed} changed, {engine.unchanged} unchanged")
     config.record.parent.mkdir(parents=True, exist_ok=True)
-    config.record.write_text(json.dumps(outputs))
+    config.record.write_text(json.dumps({"outputs": outputs, "stash": engine.stash}))
     return outputs
 
 
 def down(config: StackConfig, console: Console) -> None:
-    """Delete all that the stack has in the cluster, last made first."""
+    """Delete all that the stack has in the cluster but what is to be retained, last made first."""
     clusters = [Kube(config["context"], Path(config["kubeconfig"]) if config["kubeconfig"] else None)]
     for item in _owned(clusters, config.stack):
         _delete(clusters, item, console)
@@ -65,30 +68,31 @@ def down(config: StackConfig, console: Console) -> None:
 
 def output(config: StackConfig) -> dict[str, object]:
     """The outputs of the last `up`. Raises LocalError if there was none."""
-    try:
-        outputs: dict[str, object] = json.loads(config.record.read_text())
-    except FileNotFoundError as error:
-        raise LocalError(
-            f"stack {config.stack!r} is not deployed to {config['context']!r}; `make up` does it"
-        ) from error
+    outputs = _recorded(config, "outputs")
+    if not outputs:
+        raise LocalError(f"stack {config.stack!r} is not deployed to {config['context']!r}; `make up` does it")
     return outputs
 
 
 class Engine(Mocks):
     """What stands behind Pulumi's monitor: the runtime calls it for each resource, from several threads."""
 
-    def __init__(self, stack: str, console: Console) -> None:
+    def __init__(self, stack: str, console: Console, stash: Mapping[str, object]) -> None:
+        """`stash` is what the last run left: the first value of each Stash, by name."""
         self._stack = stack
         self._console = console
-        self._kubes: dict[str, Kube] = {}
+        self._clusters: dict[tuple[str, Path | None], Kube] = {}
+        self._providers: dict[str, Kube] = {}
         self._lock = threading.Lock()
+        self.stash = dict(stash)
+        self.retained: set[tuple[str, str]] = set()
         self.registered: set[tuple[str, ...]] = set()
         self.changed = 0
         self.unchanged = 0
         self.failure: LocalError | None = None
 
     def clusters(self) -> list[Kube]:
-        return list(self._kubes.values())
+        return list(self._clusters.values())
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
         raise LocalError(f"function {args.token}: this engine has no provider functions; use the Pulumi CLI")
@@ -111,13 +115,18 @@ class Engine(Mocks):
             return self._image(inputs)
         if args.typ.startswith("kubernetes:"):
             return self._object(args, inputs)
+        if args.typ == "pulumi:index:Stash":
+            return args.name, {**inputs, "output": self.stash.setdefault(args.name, inputs["input"])}
         if not args.custom:  # a component: its children are what there is to make
             return None, {}
         raise LocalError(f"resource {args.name}: this engine can't make a {args.typ}; use the Pulumi CLI")
 
     def _connect(self, name: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        kubeconfig = inputs.get("kubeconfig")
-        self._kubes[name] = Kube(inputs["context"], Path(kubeconfig) if kubeconfig else None)
+        where = inputs["context"], Path(inputs["kubeconfig"]) if inputs.get("kubeconfig") else None
+        with self._lock:
+            if where not in self._clusters:
+                self._clusters[where] = Kube(*where)
+            self._providers[name] = self._clusters[where]
         return name, inputs
 
     def _image(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -136,7 +145,7 @@ class Engine(Mocks):
 
     def _object(self, args: MockResourceArgs, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         wanted = self._marked(args, inputs)
-        kube = self._kubes.get(str(args.provider).rpartition("::")[2])
+        kube = self._providers.get(str(args.provider).rpartition("::")[2])
         if kube is None:
             raise LocalError(
                 f"{describe(wanted)}: has no explicit provider, so there is no telling which cluster it is for"
@@ -153,10 +162,12 @@ class Engine(Mocks):
         return "/".join(filter(None, [metadata.get("namespace"), metadata["name"]])), live
 
     def _marked(self, args: MockResourceArgs, inputs: dict[str, Any]) -> Object:
-        """The object with a name, if the program left that to the engine, and with the stack's label."""
+        """The object with a name, if the program left that to the engine, and with this engine's labels."""
         unique = hashlib.sha256(f"{self._stack} {args.typ} {args.name}".encode()).hexdigest()[:8]
         metadata = inputs.get("metadata") or {}
         labels = {**metadata.get("labels", {}), STACK_LABEL: self._stack}
+        if (args.typ, args.name) in self.retained:
+            labels[RETAINED_LABEL] = "true"
         return {**inputs, "metadata": {"name": f"{args.name}-{unique}", **metadata, "labels": labels}}
 
     def _refuse_foreign(self, live: Object | None) -> None:
@@ -177,6 +188,20 @@ class Engine(Mocks):
             self.unchanged += not progress.changed
             verb = "made" if progress.changed else "unchanged"
             self._console.print(f"  {what}: {verb}, {time.monotonic() - started:.1f} s", markup=False, highlight=False)
+
+
+class _Monitor(MockMonitor):
+    """Tells the engine of the one resource option that is not among the arguments of its calls."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._engine = engine
+
+    def RegisterResource(self, request: RegisterResourceRequest) -> RegisterResourceResponse:  # noqa: N802
+        if request.retainOnDelete:
+            self._engine.retained.add((request.type, request.name))
+        response: RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        return response
 
 
 class _Progress:
@@ -205,7 +230,7 @@ def _run_program(config: StackConfig, engine: Engine) -> dict[str, object]:
         # What waited for a resource that failed fails too; the failure itself is told once, below.
         asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         # All that waits for a resource belongs to one event loop, the stack itself included.
-        set_mocks(engine, project=PROJECT, stack=config.stack, preview=False)
+        set_mocks(engine, project=PROJECT, stack=config.stack, preview=False, monitor=_Monitor(engine))
         await run_pulumi_func(program)
         stack = get_root_resource()
         assert isinstance(stack, Stack)
@@ -226,13 +251,14 @@ def _run_program(config: StackConfig, engine: Engine) -> dict[str, object]:
 
 
 def _owned(clusters: list[Kube], stack: str) -> list[Object]:
-    """All objects of the stack, last made first."""
+    """All objects of the stack but what is to be retained, last made first."""
     found = [
         item
         for kube in clusters
         for item in kube.labelled(f"{STACK_LABEL}={stack}")
         # Controllers copy labels to what they make (a Service's to its Endpoints): those are theirs to delete.
         if any(entry["manager"] == FIELD_MANAGER for entry in item["metadata"].get("managedFields", []))
+        and RETAINED_LABEL not in item["metadata"]["labels"]
     ]
     return sorted(found, key=lambda item: (item["metadata"]["creationTimestamp"], _rank(item["kind"])), reverse=True)
 
@@ -271,6 +297,15 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _recorded(config: StackConfig, what: str) -> dict[str, object]:
+    """What the last `up` left on record: its outputs, or what the program stashed. Nothing if there was none."""
+    try:
+        content: dict[str, object] = json.loads(config.record.read_text())[what]
+    except FileNotFoundError:
+        return {}
+    return content
 
 
 def main() -> int:

@@ -11,8 +11,8 @@ from ha_counter.pods import container_security, pod_spec, resource_requirements,
 from ha_counter.settings import CounterSettings
 from ha_counter.spread import Spread, spread_over_nodes
 
-_WORKLOAD = "counter"
-_LABELS = labels(_WORKLOAD, "api")
+WORKLOAD = "counter"
+_LABELS = labels(WORKLOAD, "api")
 _PORT = 8080
 _GRACE_SECONDS = 45
 _ENDPOINT_REMOVAL_SECONDS = 5
@@ -61,7 +61,7 @@ class Counter(pulumi.ComponentResource):
             metadata=_metadata(args, name="counter-deployment"),
             spec=k8s.apps.v1.DeploymentSpecArgs(
                 replicas=args.settings.replicas,
-                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(_WORKLOAD)),
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(WORKLOAD)),
                 # A new pod must be ready before an old one goes.
                 strategy=k8s.apps.v1.DeploymentStrategyArgs(
                     type="RollingUpdate",
@@ -76,7 +76,7 @@ class Counter(pulumi.ComponentResource):
                     ),
                     spec=pod_spec(
                         container=_container(args),
-                        spread=spread_over_nodes(args.spread, selector(_WORKLOAD), revision_label="pod-template-hash"),
+                        spread=spread_over_nodes(args.spread, selector(WORKLOAD), revision_label="pod-template-hash"),
                         grace_seconds=_GRACE_SECONDS,
                     ),
                 ),
@@ -91,7 +91,7 @@ class Counter(pulumi.ComponentResource):
             metadata=_metadata(args),
             spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
                 max_unavailable=1,
-                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(_WORKLOAD)),
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(WORKLOAD)),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -102,7 +102,7 @@ class Counter(pulumi.ComponentResource):
             metadata=_metadata(args, name="svc-counter"),
             spec=k8s.core.v1.ServiceSpecArgs(
                 type="NodePort",
-                selector=selector(_WORKLOAD),
+                selector=selector(WORKLOAD),
                 ports=[
                     k8s.core.v1.ServicePortArgs(
                         name="http", port=_PORT, target_port="http", node_port=args.settings.node_port

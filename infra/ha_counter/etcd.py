@@ -10,8 +10,8 @@ from ha_counter.pods import container_security, pod_spec, resource_requirements,
 from ha_counter.settings import EtcdSettings
 from ha_counter.spread import Spread, spread_over_nodes
 
-_WORKLOAD = "etcd"
-_LABELS = labels(_WORKLOAD, "database")
+WORKLOAD = "etcd"
+_LABELS = labels(WORKLOAD, "database")
 _CLIENT_PORT = 2379
 _PEER_PORT = 2380
 _METRICS_PORT = 2381
@@ -85,7 +85,7 @@ class EtcdCluster(pulumi.ComponentResource):
             metadata=_metadata(args, name="etcd"),
             spec=k8s.core.v1.ServiceSpecArgs(
                 cluster_ip="None",
-                selector=selector(_WORKLOAD),
+                selector=selector(WORKLOAD),
                 publish_not_ready_addresses=True,
                 ports=[_service_port("client", _CLIENT_PORT), _service_port("peer", _PEER_PORT)],
             ),
@@ -98,7 +98,7 @@ class EtcdCluster(pulumi.ComponentResource):
             # Pulumi would wait for a pod behind the Service, and the pods are started when the Services are there.
             metadata=_metadata(args, name=member, annotations={"pulumi.com/skipAwait": "true"}),
             spec=k8s.core.v1.ServiceSpecArgs(
-                selector={**selector(_WORKLOAD), "statefulset.kubernetes.io/pod-name": f"etcd-{ordinal}"},
+                selector={**selector(WORKLOAD), "statefulset.kubernetes.io/pod-name": f"etcd-{ordinal}"},
                 # Members must find one another to form a cluster, and are ready only when they have formed it.
                 publish_not_ready_addresses=True,
                 ports=[_service_port("client", _CLIENT_PORT), _service_port("peer", _PEER_PORT)],
@@ -111,7 +111,7 @@ class EtcdCluster(pulumi.ComponentResource):
             "etcd-client",
             metadata=_metadata(args, name="etcd-client"),
             spec=k8s.core.v1.ServiceSpecArgs(
-                selector=selector(_WORKLOAD),
+                selector=selector(WORKLOAD),
                 ports=[_service_port("client", _CLIENT_PORT)],
             ),
             opts=pulumi.ResourceOptions(parent=self),
@@ -130,12 +130,12 @@ class EtcdCluster(pulumi.ComponentResource):
                 # One after the other would never get past the first, which is not ready without the others.
                 pod_management_policy="Parallel",
                 replicas=args.settings.members,
-                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(_WORKLOAD)),
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(WORKLOAD)),
                 template=k8s.core.v1.PodTemplateSpecArgs(
                     metadata=k8s.meta.v1.ObjectMetaArgs(labels=_LABELS),
                     spec=pod_spec(
                         container=_container(args, members),
-                        spread=spread_over_nodes(args.spread, selector(_WORKLOAD)),
+                        spread=spread_over_nodes(args.spread, selector(WORKLOAD)),
                         grace_seconds=_GRACE_SECONDS,
                     ),
                 ),
@@ -151,7 +151,7 @@ class EtcdCluster(pulumi.ComponentResource):
             metadata=_metadata(args),
             spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
                 max_unavailable=1,
-                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(_WORKLOAD)),
+                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(WORKLOAD)),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from ha_counter.counter import Counter, CounterArgs
 from ha_counter.etcd import EtcdCluster, EtcdClusterArgs
+from ha_counter.fixed_settings import context_of_unchanged
 from ha_counter.images import Images, ImagesArgs
-from ha_counter.settings import ClusterSettings, Settings
+from ha_counter.namespace import make_namespace
+from ha_counter.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from ha_counter.providers import cluster_provider, namespace_provider
+from ha_counter.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,17 @@ def build(settings: Settings, stack: str) -> Outputs:
         settings: The stack's settings.
         stack: The stack's name.
     """
-    in_cluster = pulumi.ResourceOptions(provider=_provider(settings.cluster))
-    namespace = k8s.core.v1.Namespace(
-        "namespace",
-        metadata=k8s.meta.v1.ObjectMetaArgs(name=settings.cluster.namespace),
-        opts=in_cluster,
+    context = context_of_unchanged(settings)
+    cluster = cluster_provider(context, settings.cluster.kubeconfig)
+    in_cluster = pulumi.ResourceOptions(provider=cluster)
+    namespace = make_namespace(settings.cluster.namespace, namespace_provider(context, settings.cluster.kubeconfig))
+    NetworkPolicies("network-policies", NetworkPoliciesArgs(namespace=namespace.metadata.name), in_cluster)
+    images = Images(
+        "images",
+        ImagesArgs(registry=settings.images.registry, tag=stack),
+        # Not for the provider's sake: nothing is built either for a stack that can't be changed like this.
+        pulumi.ResourceOptions(depends_on=[cluster]),
     )
-    images = Images("images", ImagesArgs(registry=settings.images.registry, tag=stack))
     etcd = EtcdCluster(
         "etcd",
         EtcdClusterArgs(
@@ -70,15 +77,4 @@ def build(settings: Settings, stack: str) -> Outputs:
         namespace=namespace.metadata.name,
         images={"counter": images.counter, "etcd": images.etcd},
         etcd_endpoints=etcd.endpoints,
-    )
-
-
-def _provider(cluster: ClusterSettings) -> k8s.Provider:
-    """The one way to the cluster. Without it Pulumi would take the kubeconfig's current context, whatever that is."""
-    return k8s.Provider(
-        "cluster",
-        context=cluster.context,
-        kubeconfig=cluster.kubeconfig,
-        # Otherwise a changed ConfigMap of a fixed name is deleted before it is made anew, and pods miss it meanwhile.
-        enable_config_map_mutable=True,
     )

@@ -10,12 +10,14 @@ import pulumi
 from pulumi.runtime import MockResourceArgs, Mocks, get_root_resource, set_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor
 from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from tests.infra.stack_config import PROJECT, ROOT, with_config
 
 STACK = "test"
 IMAGE = "docker:index/image:Image"
+STASH = "pulumi:index:Stash"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Registration:
     parent: str
     provider: str
     dependencies: frozenset[str]
+    retained: bool
     inputs: dict[str, Any]
 
 
@@ -60,6 +63,7 @@ def run_program(
     preview: bool = False,
     program: Callable[[], None] = run_infra,
     registrations: list[Registration] | None = None,
+    stashed: object = None,
 ) -> ProgramRun:
     """Run a program to its end, `apply`s included.
 
@@ -68,11 +72,12 @@ def run_program(
         preview: Whether to keep back what only a real deployment would know.
         program: What to run.
         registrations: Gets each registration as it comes, to be looked at when the run fails.
+        stashed: What an earlier run left in the program's stash, if there was one.
 
     Raises:
         Exception: Whatever the program or one of its `apply`s raised.
     """
-    monitor = _RecordingMonitor(_Cluster(preview), [] if registrations is None else registrations)
+    monitor = _RecordingMonitor(_Cluster(preview, stashed), [] if registrations is None else registrations)
     return with_config(config, lambda: _run(program, monitor, preview))
 
 
@@ -86,22 +91,29 @@ def _run(program: Callable[[], None], monitor: "_RecordingMonitor", preview: boo
         assert isinstance(root, Stack)
         outputs = loop.run_until_complete(pulumi.Output.from_input(root.outputs).future())
     finally:
+        SETTINGS.outputs.clear()  # A run that failed leaves some, and the next one would wait for them.
         asyncio.set_event_loop(None)
         loop.close()
     return ProgramRun(monitor.registrations, monitor.finished_components, outputs or {})
 
 
 class _Cluster(Mocks):
-    """Makes everything as it was asked for. An image's digest is known once it was built, so not in a preview."""
+    """Makes everything as it was asked for. An image's digest is known once it was built, so not in a preview.
 
-    def __init__(self, preview: bool) -> None:
+    A stash keeps what it got first.
+    """
+
+    def __init__(self, preview: bool, stashed: object) -> None:
         self.preview = preview
+        self.stashed = stashed
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         state = dict(args.inputs)
         if args.typ == IMAGE and not self.preview:
             repository = args.inputs["imageName"].rpartition(":")[0]
             state["repoDigest"] = f"{repository}@sha256:{'0' * 64}"
+        if args.typ == STASH:
+            state["output"] = self.stashed or args.inputs["input"]
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
@@ -125,6 +137,7 @@ class _RecordingMonitor(MockMonitor):
                     parent=request.parent,
                     provider=request.provider,
                     dependencies=frozenset(request.dependencies),
+                    retained=request.retainOnDelete,
                     inputs=self.resources[response.urn].state,
                 )
             )

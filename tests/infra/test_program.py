@@ -3,11 +3,11 @@
 import pulumi
 import pytest
 
-from tests.infra.program_run import IMAGE, ProgramRun, Registration, run_program
+from tests.infra.program_run import IMAGE, STASH, ProgramRun, Registration, run_program
 from tests.infra.stack_config import full_config
 
 PROVIDER = "pulumi:providers:kubernetes"
-COMPONENTS = {"ha-counter:index:Images", "ha-counter:index:EtcdCluster", "ha-counter:index:Counter"}
+COMPONENTS = {f"ha-counter:index:{component}" for component in ("Counter", "EtcdCluster", "Images", "NetworkPolicies")}
 DIGEST = "sha256:" + "0" * 64
 
 
@@ -25,6 +25,9 @@ def test_only_names_of_the_interface_are_fixed(run: ProgramRun) -> None:
         ("ConfigMap", "etcd-config", "etcd-config"),
         ("Deployment", "counter-deployment", "counter-deployment"),
         ("Namespace", "namespace", "ha-counter"),
+        ("NetworkPolicy", "counter", ""),
+        ("NetworkPolicy", "default-deny", ""),
+        ("NetworkPolicy", "etcd", ""),
         ("PodDisruptionBudget", "counter", ""),
         ("PodDisruptionBudget", "etcd", ""),
         ("Service", "etcd", "etcd"),
@@ -70,16 +73,24 @@ def test_everything_but_the_namespace_is_part_of_a_component(run: ProgramRun) ->
     components = {resource.urn for resource in run.resources if resource.type in COMPONENTS}
     outside = {resource.type for resource in run.resources if resource.parent not in components}
 
-    assert outside == COMPONENTS | {PROVIDER, "kubernetes:core/v1:Namespace"}
+    assert outside == COMPONENTS | {PROVIDER, STASH, "kubernetes:core/v1:Namespace"}
 
 
 def test_every_kubernetes_object_goes_to_the_configured_cluster(run: ProgramRun) -> None:
-    cluster = run.find(PROVIDER, "cluster")
+    providers = {resource.urn: resource for resource in run.of_type(PROVIDER)}
 
-    assert cluster.inputs["context"] == "test-cluster"
+    assert {provider.inputs["context"] for provider in providers.values()} == {"test-cluster"}
     assert {
         resource.provider.rpartition("::")[0] for resource in run.resources if resource.type.startswith("kubernetes:")
-    } == {cluster.urn}
+    } == providers.keys()
+
+
+def test_the_namespace_and_nothing_else_is_kept_and_found_again(run: ProgramRun) -> None:
+    adopting = [provider.urn for provider in run.of_type(PROVIDER) if "upsertExistingObjects" in provider.inputs]
+    of_adopting = [resource.type for resource in run.resources if resource.provider.rpartition("::")[0] in adopting]
+
+    assert of_adopting == ["kubernetes:core/v1:Namespace"]
+    assert [resource.type for resource in run.resources if resource.retained] == ["kubernetes:core/v1:Namespace"]
 
 
 def test_config_maps_are_changed_in_place(run: ProgramRun) -> None:

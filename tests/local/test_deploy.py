@@ -17,6 +17,7 @@ from local import builder, deploy, rollout, stack_config
 from local.builder import Build, Built
 from local.deploy import STACK_LABEL, Engine
 from local.errors import LocalError
+from local.kube import describe
 from local.stack_config import StackConfig
 from tests.local.in_memory_kube import InMemoryKube
 
@@ -187,6 +188,19 @@ def test_what_the_program_names_is_made(write: Write, up: Up, kube: InMemoryKube
         ("Service", "web"),
     ]
     assert kube.find("ConfigMap", "settings")["data"] == {"key": "value"}
+
+
+def test_two_providers_of_one_cluster_share_a_connection(
+    write: Write, up: Up, kube: InMemoryKube, connections: list[tuple[str, Path | None]]
+) -> None:
+    second = CLUSTER.partition("namespace =")[0].replace('"cluster"', '"second"')
+    config = write(CLUSTER, second, NAMED)
+
+    up(config)
+    up(write(CLUSTER))
+
+    assert connections == [("test", Path("/kubeconfig"))] * 2
+    assert kube.deleted == ["ConfigMap app/settings"]
 
 
 def test_it_goes_to_the_context_that_the_provider_names(
@@ -491,6 +505,62 @@ def test_an_object_that_does_not_go_is_told(
         down(config, console)
 
 
+RETAINED = NAMED.replace(
+    "opts=cluster", "opts=pulumi.ResourceOptions.merge(cluster, pulumi.ResourceOptions(retain_on_delete=True))"
+)
+
+
+def test_what_is_to_be_retained_outlives_the_stack_and_is_found_again(
+    write: Write, up: Up, kube: InMemoryKube, console: Console
+) -> None:
+    config = write(CLUSTER, RETAINED, SERVICE)
+    up(config)
+
+    down(config, console)
+    assert kube.names("Service") == []
+    assert kube.names("ConfigMap") == ["settings"]
+
+    up(config)
+    assert kube.names("Service") == ["web"]
+
+
+def test_what_is_to_be_retained_stays_when_the_program_no_longer_names_it(
+    write: Write, up: Up, kube: InMemoryKube
+) -> None:
+    up(write(CLUSTER, RETAINED))
+
+    up(write(CLUSTER))
+
+    assert kube.names("ConfigMap") == ["settings"]
+
+
+# What is stashed.
+
+STASH = """
+pulumi.export("first", pulumi.Stash("value", input={value!r}).output)
+"""
+
+
+def test_a_stash_keeps_its_first_value(write: Write, up: Up) -> None:
+    assert up(write(CLUSTER, STASH.format(value="1"))) == {"first": "1"}
+    assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "1"}
+
+
+def test_after_down_it_is_forgotten(write: Write, up: Up, console: Console) -> None:
+    config = write(CLUSTER, STASH.format(value="1"))
+    up(config)
+    down(config, console)
+
+    assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "2"}
+
+
+def test_a_run_that_failed_leaves_no_stash(write: Write, up: Up) -> None:
+    with pytest.raises(ZeroDivisionError):
+        up(write(CLUSTER, STASH.format(value="1"), "1 / 0"))
+
+    assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "2"}
+
+
 # What fails.
 
 
@@ -505,7 +575,7 @@ def test_what_depends_on_a_failure_is_not_made(write: Write, up: Up, kube: InMem
 
 
 def test_after_a_failure_nothing_is_begun_and_the_first_one_is_told(console: Console) -> None:
-    engine = Engine("test", console)
+    engine = Engine("test", console, {})
 
     for type_ in ("first:index:Type", "second:index:Type", "docker:index/image:Image"):
         with pytest.raises(LocalError, match="first:index:Type"):
@@ -583,7 +653,7 @@ def test_an_object_without_a_namespace_is_named(write: Write, up: Up) -> None:
 
 def test_a_function_of_a_provider_is_named(console: Console) -> None:
     with pytest.raises(LocalError, match="function aws:index/getRegion:getRegion"):
-        Engine("test", console).call(MockCallArgs("aws:index/getRegion:getRegion", {}, ""))
+        Engine("test", console, {}).call(MockCallArgs("aws:index/getRegion:getRegion", {}, ""))
 
 
 # Outputs.
@@ -757,13 +827,12 @@ def test_a_second_run_of_it_changes_nothing(
     assert "\n0 changed, " in printed.getvalue()
 
 
-def test_of_it_down_leaves_nothing(real: StackConfig, up: Up, kube: InMemoryKube, console: Console) -> None:
+def test_of_it_down_leaves_the_namespace_alone(real: StackConfig, up: Up, kube: InMemoryKube, console: Console) -> None:
     up(real)
 
     down(real, console)
 
-    assert kube.objects() == []
-    assert kube.deleted[-1] == "Namespace ha-counter"
+    assert [describe(item) for item in kube.objects()] == ["Namespace ha-counter"]
 
 
 def test_what_it_objects_to_in_its_configuration_is_told(up: Up) -> None:

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from local import certificates
+from local import certificates, health
 from local.health import answers_ok
 from local.layout import Layout
 
