@@ -53,8 +53,7 @@ def up(config: StackConfig, console: Console) -> dict[str, object]:
         if _identity(item) not in engine.registered:
             _delete(engine.clusters(), item, console)
     console.print(f"{engine.changed} changed, {engine.unchanged} unchanged")
-    config.record.parent.mkdir(parents=True, exist_ok=True)
-    config.record.write_text(json.dumps({"outputs": outputs, "stash": engine.stash}))
+    _record(config, {"outputs": outputs, "stash": engine.stash})
     return outputs
 
 
@@ -297,6 +296,14 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _record(config: StackConfig, content: Mapping[str, object]) -> None:
+    """Write it as a whole or not at all, whatever ends this run."""
+    part = config.record.with_suffix(".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(json.dumps(content))
+    part.rename(config.record)
 
 
 def _recorded(config: StackConfig, what: str) -> dict[str, object]:

@@ -25,7 +25,7 @@ class StackConfig:
     @property
     def record(self) -> Path:
         """Where `local/deploy.py` keeps what must outlast its runs."""
-        return user_state_root() / "outputs" / f"{self.stack}@{self['context']}.json"
+        return user_state_root() / "deployments" / f"{self.stack}@{self['context']}.json"
 
     def __getitem__(self, key: str) -> str:
         return self.values.get(f"{PROJECT}:{key}", "")
