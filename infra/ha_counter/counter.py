@@ -1,5 +1,6 @@
 """The counter: a Deployment, and the Service that answers on every node's port."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -26,6 +27,7 @@ class CounterArgs:
     Attributes:
         namespace: Where everything is made.
         image: Reference of the counter's image.
+        pull_secrets: Names of the Secrets that the registry wants, if it wants any.
         spread: How strictly pods are kept on different nodes.
         etcd: The cluster that the counter counts in.
         settings: Number of pods, their size and the node port.
@@ -33,6 +35,7 @@ class CounterArgs:
 
     namespace: pulumi.Input[str]
     image: pulumi.Input[str]
+    pull_secrets: Sequence[pulumi.Input[str]]
     spread: Spread
     etcd: EtcdCluster
     settings: CounterSettings
@@ -76,6 +79,7 @@ class Counter(pulumi.ComponentResource):
                     ),
                     spec=pod_spec(
                         container=_container(args),
+                        pull_secrets=args.pull_secrets,
                         spread=spread_over_nodes(args.spread, selector(WORKLOAD), revision_label="pod-template-hash"),
                         grace_seconds=_GRACE_SECONDS,
                     ),

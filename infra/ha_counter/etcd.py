@@ -1,5 +1,6 @@
 """The etcd cluster: one StatefulSet, a Service for each member and one for them all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -27,6 +28,7 @@ class EtcdClusterArgs:
     Attributes:
         namespace: Where everything is made.
         image: Reference of the image whose entry point starts a member.
+        pull_secrets: Names of the Secrets that the registry wants, if it wants any.
         spread: How strictly members are kept on different nodes.
         token: Tells this etcd cluster from others that its members might meet by mistake.
         settings: Size of the cluster and of its members.
@@ -34,6 +36,7 @@ class EtcdClusterArgs:
 
     namespace: pulumi.Input[str]
     image: pulumi.Input[str]
+    pull_secrets: Sequence[pulumi.Input[str]]
     spread: Spread
     token: str
     settings: EtcdSettings
@@ -135,6 +138,7 @@ class EtcdCluster(pulumi.ComponentResource):
                     metadata=k8s.meta.v1.ObjectMetaArgs(labels=_LABELS),
                     spec=pod_spec(
                         container=_container(args, members),
+                        pull_secrets=args.pull_secrets,
                         spread=spread_over_nodes(args.spread, selector(WORKLOAD)),
                         grace_seconds=_GRACE_SECONDS,
                     ),

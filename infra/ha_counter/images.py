@@ -1,13 +1,18 @@
-"""The container images, built from this repository's Dockerfile and pushed to the registry."""
+"""The container images: where they come from, and how pods name them."""
 
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
+from ha_counter.delivery import Delivery, Existing, Load, Push, RegistryLogin
+from ha_counter.node_images import NodeImage
+
 # Pulumi runs the program in infra/. Relative paths keep the state the same wherever the repository is checked out.
 _REPOSITORY = ".."
 _DOCKERFILE = "../Dockerfile"
+
+_ID_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,13 @@ class ImagesArgs:
     """What `Images` needs.
 
     Attributes:
-        registry: Host, with port and path if it has them, like `localhost:5000`.
-        tag: The tag that is moved to what was built last. Pods don't use it.
+        delivery: How the nodes get the images.
+        login: The account to push with, if the registry wants one.
+        tag: Moved to what was built last. Pods don't use it.
     """
 
-    registry: str
+    delivery: Delivery
+    login: RegistryLogin | None
     tag: str
 
 
@@ -27,7 +34,8 @@ class Images(pulumi.ComponentResource):
     """The images of all workloads.
 
     Attributes:
-        counter: Reference of the counter's image by its digest, so that pods roll when and only when it changed.
+        counter: Reference of the counter's image. If it was built here, it changes when and only when the image does,
+            and so pods roll.
         etcd: Likewise for etcd's image.
     """
 
@@ -36,16 +44,57 @@ class Images(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ha-counter:index:Images", name, None, opts)
-        self.counter = self._build(args, target="counter")
-        self.etcd = self._build(args, target="etcd")
+        match args.delivery:
+            case Push() as push:
+                self.counter = self._pushed(push, args, target="counter")
+                self.etcd = self._pushed(push, args, target="etcd")
+            case Load() as load:
+                self.counter = self._loaded(load, args, target="counter")
+                self.etcd = self._loaded(load, args, target="etcd")
+            case Existing(counter, etcd):
+                self.counter = pulumi.Output.from_input(counter)
+                self.etcd = pulumi.Output.from_input(etcd)
         self.register_outputs({"counter": self.counter, "etcd": self.etcd})
 
-    def _build(self, args: ImagesArgs, target: str) -> pulumi.Output[str]:
-        # No platform: pulumi-docker then builds for the architecture of the machine that it runs on.
+    def _pushed(self, push: Push, args: ImagesArgs, target: str) -> pulumi.Output[str]:
         image = docker.Image(
             target,
-            image_name=f"{args.registry}/ha-counter/{target}:{args.tag}",
-            build=docker.DockerBuildArgs(context=_REPOSITORY, dockerfile=_DOCKERFILE, target=target),
+            image_name=f"{push.registry}/ha-counter/{target}:{args.tag}",
+            build=_build(target, push.platform),
+            registry=None if args.login is None else _account(args.login),
             opts=pulumi.ResourceOptions(parent=self),
         )
         return image.repo_digest
+
+    def _loaded(self, load: Load, args: ImagesArgs, target: str) -> pulumi.Output[str]:
+        name = f"ha-counter/{target}"
+        image = docker.Image(
+            target,
+            image_name=f"{name}:{args.tag}",
+            build=_build(target, load.platform),
+            skip_push=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        # An image has no digest before a registry gives it one: what came in its place is Docker's ID of the image.
+        # Nodes know no IDs, so it becomes a tag. They don't pull a tag like this when they have it.
+        tag = docker.Tag(
+            target,
+            source_image=image.repo_digest,
+            target_image=image.repo_digest.apply(lambda image_id: f"{name}:{_short(image_id)}"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        in_nodes = NodeImage(target, tag.target_image, load.context, pulumi.ResourceOptions(parent=self))
+        return in_nodes.reference
+
+
+def _short(image_id: str) -> str:
+    return image_id.removeprefix("sha256:")[:_ID_DIGITS]
+
+
+def _build(target: str, platform: str | None) -> docker.DockerBuildArgs:
+    # Without a platform pulumi-docker builds for the architecture of the machine that it runs on.
+    return docker.DockerBuildArgs(context=_REPOSITORY, dockerfile=_DOCKERFILE, target=target, platform=platform)
+
+
+def _account(login: RegistryLogin) -> docker.RegistryArgs:
+    return docker.RegistryArgs(server=login.server, username=login.user, password=pulumi.Output.secret(login.password))

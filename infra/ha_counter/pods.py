@@ -1,5 +1,7 @@
 """What the pods of all workloads have in common."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -10,17 +12,22 @@ _USER = 65532
 
 
 def pod_spec(
-    container: k8s.core.v1.ContainerArgs, spread: k8s.core.v1.TopologySpreadConstraintArgs, grace_seconds: int
+    container: k8s.core.v1.ContainerArgs,
+    pull_secrets: Sequence[pulumi.Input[str]],
+    spread: k8s.core.v1.TopologySpreadConstraintArgs,
+    grace_seconds: int,
 ) -> k8s.core.v1.PodSpecArgs:
     """A pod of one container, within Kubernetes' Pod Security Standard `restricted`.
 
     Args:
         container: Made with `container_security`.
+        pull_secrets: Names of the Secrets that the registry of the image wants, if it wants any.
         spread: How pods of this kind are kept on different nodes.
         grace_seconds: How long the container may take to end after it was asked to.
     """
     return k8s.core.v1.PodSpecArgs(
         containers=[container],
+        image_pull_secrets=[k8s.core.v1.LocalObjectReferenceArgs(name=name) for name in pull_secrets] or None,
         topology_spread_constraints=[spread],
         termination_grace_period_seconds=grace_seconds,
         security_context=k8s.core.v1.PodSecurityContextArgs(

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import pulumi
 
 from ha_counter.counter import Counter, CounterArgs
+from ha_counter.delivery import RegistryLogin
 from ha_counter.etcd import EtcdCluster, EtcdClusterArgs
 from ha_counter.fixed_settings import context_of_unchanged
 from ha_counter.images import Images, ImagesArgs
 from ha_counter.namespace import make_namespace
 from ha_counter.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from ha_counter.providers import cluster_provider, namespace_provider
+from ha_counter.pull_secret import make_pull_secret
 from ha_counter.settings import Settings
 
 
@@ -46,15 +48,17 @@ def build(settings: Settings, stack: str) -> Outputs:
     NetworkPolicies("network-policies", NetworkPoliciesArgs(namespace=namespace.metadata.name), in_cluster)
     images = Images(
         "images",
-        ImagesArgs(registry=settings.images.registry, tag=stack),
+        ImagesArgs(delivery=settings.images.delivery, login=settings.images.login, tag=stack),
         # Not for the provider's sake: nothing is built either for a stack that can't be changed like this.
         pulumi.ResourceOptions(depends_on=[cluster]),
     )
+    pull_secrets = _pull_secrets(settings.images.login, namespace.metadata.name, in_cluster)
     etcd = EtcdCluster(
         "etcd",
         EtcdClusterArgs(
             namespace=namespace.metadata.name,
             image=images.etcd,
+            pull_secrets=pull_secrets,
             spread=settings.cluster.spread,
             token=f"{settings.cluster.namespace}-{stack}",
             settings=settings.etcd,
@@ -66,6 +70,7 @@ def build(settings: Settings, stack: str) -> Outputs:
         CounterArgs(
             namespace=namespace.metadata.name,
             image=images.counter,
+            pull_secrets=pull_secrets,
             spread=settings.cluster.spread,
             etcd=etcd,
             settings=settings.counter,
@@ -78,3 +83,10 @@ def build(settings: Settings, stack: str) -> Outputs:
         images={"counter": images.counter, "etcd": images.etcd},
         etcd_endpoints=etcd.endpoints,
     )
+
+
+def _pull_secrets(
+    login: RegistryLogin | None, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> list[pulumi.Output[str]]:
+    """Names of the Secrets that pods need to have their images pulled: one, if the registry wants a login."""
+    return [] if login is None else [make_pull_secret(login, namespace, opts).metadata.name]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
 
+from ha_counter.delivery import DeliveryKind
 from ha_counter.quantities import byte_count, cpu_cores
 from ha_counter.spread import Spread
 
@@ -23,18 +25,31 @@ def find_faults(config: pulumi.Config) -> list[str]:
     """Check a whole config.
 
     Returns:
-        A sentence for each fault, with the key, its value and what is allowed.
+        A sentence for each fault, with the key, its value and what is allowed. No password is among them.
     """
-    return [*_wrong_values(config), *_requests_above_limits(config)]
+    return [
+        *_unknown_keys(config),
+        *_wrong_values(config),
+        *_requests_above_limits(config),
+        *_wrong_for_delivery(config),
+        *_half_a_login(config),
+    ]
+
+
+def _unknown_keys(config: pulumi.Config) -> Iterator[str]:
+    # Pulumi says nothing of a misspelt key, and a program can't ask its Config for all that is set.
+    for full_key in {**get_config_env(), **CONFIG.get()}:
+        project, _, key = full_key.partition(":")
+        if project == config.name and key not in RULES:
+            yield f"{full_key} is no key: Pulumi.yaml has the list of them"
 
 
 def _wrong_values(config: pulumi.Config) -> Iterator[str]:
     for key, rule in RULES.items():
         value = config.get(key)
-        if value is None:
-            yield f"{config.full_key(key)} is not set: it must be {rule.allowed}"
-        elif not rule.accepts(value):
-            yield f"{config.full_key(key)} is {value!r}: it must be {rule.allowed}"
+        if value is None or not rule.accepts(value):
+            is_what = f"is {value!r}" if value else "is not set"
+            yield f"{config.full_key(key)} {is_what}: it must be {rule.allowed}"
 
 
 def _requests_above_limits(config: pulumi.Config) -> Iterator[str]:
@@ -50,6 +65,29 @@ def _requests_above_limits(config: pulumi.Config) -> Iterator[str]:
                 f"{config.full_key(request_key)} is {request!r}: "
                 f"it must be at most {config.full_key(limit_key)}, which is {limit!r}"
             )
+
+
+def _wrong_for_delivery(config: pulumi.Config) -> Iterator[str]:
+    delivery = config.get("imageDelivery")
+    if delivery not in list(DeliveryKind):
+        return  # Which is said already.
+    for key, deliveries in _NEEDED_FOR.items():
+        value = config.get(key)
+        if delivery in deliveries and not value:
+            yield f"{config.full_key(key)} is not set: imageDelivery {delivery!r} needs it"
+    for key in _IMAGES:
+        value = config.get(key)
+        if delivery != DeliveryKind.EXISTING and value:
+            yield f"{config.full_key(key)} is {value!r}: it must be empty, since imageDelivery is {delivery!r}"
+
+
+def _half_a_login(config: pulumi.Config) -> Iterator[str]:
+    parts = ("registryUser", "registryPassword")
+    missing = [key for key in parts if not config.get(key)]
+    if len(missing) == 1:
+        yield f"{config.full_key(missing[0])} is not set: a login has both, {' and '.join(parts)}"
+    if not missing and not config.get("registry"):
+        yield f"{config.full_key('registry')} is not set: registryUser is an account there"
 
 
 def _matches(pattern: str) -> Callable[[str], bool]:
@@ -79,6 +117,11 @@ _DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _REGISTRY_HOST = rf"(localhost(:\d+)?|{_DNS_LABEL}(\.{_DNS_LABEL})+(:\d+)?|{_DNS_LABEL}:\d+)"
 _REGISTRY_PATH = r"(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
 
+# https://github.com/distribution/reference: host and path, then a tag, a digest, or both.
+_IMAGE_TAG = r"(:\w[\w.-]{0,127})?"
+_IMAGE_DIGEST = r"(@sha256:[0-9a-f]{64})?"
+_IMAGE_NAME = rf"({_REGISTRY_HOST}/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*{_REGISTRY_PATH}"
+
 _CPU = Rule('cores like "0.5" or "500m"', _reads_as(cpu_cores))
 _BYTES = Rule('bytes like "512Mi" or "1Gi"', _reads_as(byte_count))
 
@@ -90,6 +133,19 @@ _RESOURCES: Mapping[str, Callable[[str], Decimal]] = {
     "etcdMemory": byte_count,
 }
 
+_IMAGES = ("counterImage", "etcdImage")
+_IMAGE = Rule(
+    'an image reference like "docker.io/NAME/counter:1.0", or ""',
+    _matches(rf"|{_IMAGE_NAME}{_IMAGE_TAG}{_IMAGE_DIGEST}"),
+)
+
+# Keys that may be left out otherwise, and the deliveries that can't do without them.
+_NEEDED_FOR: Mapping[str, tuple[DeliveryKind, ...]] = {
+    "registry": (DeliveryKind.PUSH,),
+    "counterImage": (DeliveryKind.EXISTING,),
+    "etcdImage": (DeliveryKind.EXISTING,),
+}
+
 RULES: Mapping[str, Rule] = {
     "context": Rule("the name of one of the kubeconfig's contexts", _matches(r"\S+")),
     "kubeconfig": Rule(
@@ -99,11 +155,19 @@ RULES: Mapping[str, Rule] = {
     ),
     "namespace": Rule("a DNS label: up to 63 of a-z, 0-9 and inner hyphens", _matches(_DNS_LABEL)),
     "spread": Rule(" or ".join(Spread), lambda value: value in list(Spread)),
+    "imageDelivery": Rule(" or ".join(DeliveryKind), lambda value: value in list(DeliveryKind)),
     "registry": Rule(
         "a registry's host, with a dot or a port unless it is localhost, and a path if it has one, "
         "like localhost:5000 or docker.io/NAME",
-        _matches(_REGISTRY_HOST + _REGISTRY_PATH),
+        _matches(rf"|{_REGISTRY_HOST}{_REGISTRY_PATH}"),
     ),
+    "registryUser": Rule('the name of an account, or ""', _matches(r"[^\s:]*")),
+    "registryPassword": Rule("a text", lambda _: True),
+    "platform": Rule(
+        'an operating system and an architecture like "linux/arm64", or ""', _matches(r"|linux/[a-z0-9]+(/v\d+)?")
+    ),
+    "counterImage": _IMAGE,
+    "etcdImage": _IMAGE,
     "nodePort": Rule("a whole number from 30000 to 32767", _is_integer(30000, 32767)),
     "counterReplicas": Rule("a whole number, 1 or more", _is_integer(1)),
     "counterCpuRequest": _CPU,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from ha_counter.delivery import Delivery, DeliveryKind, Existing, Load, Push, RegistryLogin
 from ha_counter.rules import find_faults
 from ha_counter.spread import Spread
 
@@ -23,9 +24,10 @@ class ClusterSettings:
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Where images go."""
+    """The images, and the account at their registry."""
 
-    registry: str
+    delivery: Delivery
+    login: RegistryLogin | None
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def load_settings(config: pulumi.Config) -> Settings:
             namespace=config.require("namespace"),
             spread=Spread(config.require("spread")),
         ),
-        images=ImageSettings(registry=config.require("registry")),
+        images=ImageSettings(delivery=_delivery(config), login=_login(config)),
         etcd=EtcdSettings(
             members=config.require_int("etcdMembers"),
             storage=config.require("etcdStorage"),
@@ -98,6 +100,25 @@ def load_settings(config: pulumi.Config) -> Settings:
             resources=_resources(config, "counter"),
         ),
     )
+
+
+def _delivery(config: pulumi.Config) -> Delivery:
+    platform = config.require("platform") or None
+    match DeliveryKind(config.require("imageDelivery")):
+        case DeliveryKind.PUSH:
+            return Push(registry=config.require("registry"), platform=platform)
+        case DeliveryKind.LOAD:
+            return Load(context=config.require("context"), platform=platform)
+        case DeliveryKind.EXISTING:
+            return Existing(counter=config.require("counterImage"), etcd=config.require("etcdImage"))
+
+
+def _login(config: pulumi.Config) -> RegistryLogin | None:
+    user = config.require("registryUser")
+    if not user:
+        return None
+    server = config.require("registry").partition("/")[0]
+    return RegistryLogin(server=server, user=user, password=config.require("registryPassword"))
 
 
 def _resources(config: pulumi.Config, workload: str) -> ResourceSettings:

@@ -10,6 +10,7 @@ import pulumi
 from pulumi.runtime import MockResourceArgs, Mocks, get_root_resource, set_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor
 from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
@@ -17,12 +18,16 @@ from tests.infra.stack_config import PROJECT, ROOT, with_config
 
 STACK = "test"
 IMAGE = "docker:index/image:Image"
+SECRET = "kubernetes:core/v1:Secret"
 STASH = "pulumi:index:Stash"
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A resource as the program registered it. `parent` and `dependencies` are URNs."""
+    """A resource as the program registered it.
+
+    `parent` and `dependencies` are URNs. `visible` is what of its inputs can be read in the stack's state.
+    """
 
     urn: str
     type: str
@@ -32,6 +37,7 @@ class Registration:
     dependencies: frozenset[str]
     retained: bool
     inputs: dict[str, Any]
+    visible: object
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def _run(program: Callable[[], None], monitor: "_RecordingMonitor", preview: boo
 class _Cluster(Mocks):
     """Makes everything as it was asked for. An image's digest is known once it was built, so not in a preview.
 
-    A stash keeps what it got first.
+    A stash keeps what it got first. Secrets get the names that the program left to the engine.
     """
 
     def __init__(self, preview: bool, stashed: object) -> None:
@@ -111,7 +117,10 @@ class _Cluster(Mocks):
         state = dict(args.inputs)
         if args.typ == IMAGE and not self.preview:
             repository = args.inputs["imageName"].rpartition(":")[0]
-            state["repoDigest"] = f"{repository}@sha256:{'0' * 64}"
+            digest = f"sha256:{'0' * 64}"
+            state["repoDigest"] = digest if args.inputs["skipPush"] else f"{repository}@{digest}"
+        if args.typ == SECRET:
+            state["metadata"] = {**args.inputs["metadata"], "name": f"{args.name}-0a1b2c"}
         if args.typ == STASH:
             state["output"] = self.stashed or args.inputs["input"]
         return f"{args.name}-id", state
@@ -138,7 +147,8 @@ class _RecordingMonitor(MockMonitor):
                     provider=request.provider,
                     dependencies=frozenset(request.dependencies),
                     retained=request.retainOnDelete,
-                    inputs=self.resources[response.urn].state,
+                    inputs=_opened(self.resources[response.urn].state),
+                    visible=_redacted(self.resources[response.urn].state),
                 )
             )
         return response
@@ -146,3 +156,23 @@ class _RecordingMonitor(MockMonitor):
     def RegisterResourceOutputs(self, request: resource_pb2.RegisterResourceOutputsRequest) -> Any:  # noqa: ANN401, N802
         self.finished_components.add(request.urn)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+
+
+def _opened(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """A value with the secrets in it as if they were none."""
+    return _without_secrets(value, lambda secret: _opened(unwrap_rpc_secret(secret)))
+
+
+def _redacted(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """A value with something else in the place of secrets."""
+    return _without_secrets(value, lambda _secret: "[secret]")
+
+
+def _without_secrets(value: Any, instead: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - any JSON value
+    if is_rpc_secret(value):
+        return instead(value)
+    if isinstance(value, dict):
+        return {key: _without_secrets(item, instead) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item, instead) for item in value]
+    return value

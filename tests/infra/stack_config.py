@@ -22,8 +22,8 @@ def schema() -> dict[str, dict[str, Any]]:
 
 def full_config() -> dict[str, str]:
     """A config the way an engine hands it over: defaults filled in, every value a string."""
-    defaults = {key: str(entry["default"]) for key, entry in schema().items() if "default" in entry}
-    return {"context": "test-cluster", "registry": "registry.example.com", **defaults}
+    defaults = {key: entry["default"] for key, entry in schema().items()}
+    return {**defaults, "context": "test-cluster", "registry": "registry.example.com"}
 
 
 def with_config(config: Mapping[str, str], function: Callable[[], T]) -> T:

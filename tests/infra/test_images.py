@@ -1,12 +1,30 @@
+import base64
+import json
+from typing import Any
+
 import pytest
 
-from tests.infra.program_run import IMAGE, ProgramRun
-from tests.infra.stack_config import ROOT
+from tests.infra.program_run import IMAGE, SECRET, ProgramRun, run_program
+from tests.infra.stack_config import ROOT, full_config
 
 INFRA = ROOT / "infra"
+TARGETS = ["counter", "etcd"]
+NODE_IMAGE = "pulumi-python:dynamic/ha-counter:NodeImage"
+LOGIN = {"registryUser": "somebody", "registryPassword": "hunter2"}
 
 
-@pytest.mark.parametrize("target", ["counter", "etcd"])
+def images_of_pods(run: ProgramRun) -> set[str]:
+    return {container["image"] for pod in pods(run) for container in pod["containers"]}
+
+
+def pods(run: ProgramRun) -> list[dict[str, Any]]:
+    return [r.inputs["spec"]["template"]["spec"] for r in run.resources if "template" in r.inputs.get("spec", {})]
+
+
+# Pushed, as by default.
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_an_image_is_built_from_the_repository_and_named_after_the_stack(run: ProgramRun, target: str) -> None:
     image = run.find(IMAGE, target).inputs
 
@@ -15,7 +33,7 @@ def test_an_image_is_built_from_the_repository_and_named_after_the_stack(run: Pr
     assert not image["skipPush"]
 
 
-@pytest.mark.parametrize("target", ["counter", "etcd"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_its_paths_are_relative_to_the_folder_that_the_program_runs_in(run: ProgramRun, target: str) -> None:
     build = run.find(IMAGE, target).inputs["build"]
 
@@ -26,3 +44,106 @@ def test_its_paths_are_relative_to_the_folder_that_the_program_runs_in(run: Prog
 
 def test_the_machine_says_which_platform_to_build_for(run: ProgramRun) -> None:
     assert ["platform" in image.inputs["build"] for image in run.of_type(IMAGE)] == [False, False]
+
+
+@pytest.mark.parametrize("delivery", ["push", "load"])
+def test_unless_the_config_does(delivery: str) -> None:
+    run = run_program(full_config() | {"imageDelivery": delivery, "platform": "linux/arm64"})
+
+    assert [image.inputs["build"]["platform"] for image in run.of_type(IMAGE)] == ["linux/arm64"] * 2
+
+
+# With a login.
+
+
+def test_without_a_login_there_is_no_secret(run: ProgramRun) -> None:
+    assert run.of_type(SECRET) == []
+    assert [pod for pod in pods(run) if "imagePullSecrets" in pod] == []
+
+
+def test_a_login_pushes_and_pulls() -> None:
+    run = run_program(full_config() | LOGIN)
+
+    assert [image.inputs["registry"] for image in run.of_type(IMAGE)] == [
+        {"server": "registry.example.com", "username": "somebody", "password": "hunter2"}
+    ] * 2
+    [secret] = run.of_type(SECRET)
+    assert secret.inputs["type"] == "kubernetes.io/dockerconfigjson"
+    assert json.loads(base64.b64decode(secret.inputs["data"][".dockerconfigjson"])) == {
+        "auths": {
+            "registry.example.com": {
+                "username": "somebody",
+                "password": "hunter2",
+                "auth": base64.b64encode(b"somebody:hunter2").decode(),
+            }
+        }
+    }
+
+
+def test_pods_pull_with_the_login_by_the_name_that_the_cluster_gave_the_secret() -> None:
+    run = run_program(full_config() | LOGIN)
+
+    assert [pod["imagePullSecrets"] for pod in pods(run)] == [[{"name": "registry-login-0a1b2c"}]] * 2
+
+
+def test_the_password_goes_nowhere_but_as_a_secret() -> None:
+    run = run_program(full_config() | LOGIN)
+
+    kept_in_the_open = [str(resource.visible) for resource in run.resources]
+    [secret] = run.of_type(SECRET)
+    for text in ("hunter2", secret.inputs["data"][".dockerconfigjson"]):
+        assert [kept for kept in [*kept_in_the_open, str(run.outputs)] if text in kept] == []
+
+
+# Loaded into the nodes.
+
+
+@pytest.fixture(scope="module")
+def loaded() -> ProgramRun:
+    return run_program(full_config() | {"imageDelivery": "load", "registry": "", "context": "kind-try"})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_loaded_is_built_but_not_pushed(loaded: ProgramRun, target: str) -> None:
+    image = loaded.find(IMAGE, target).inputs
+
+    assert image["imageName"] == f"ha-counter/{target}:test"
+    assert image["skipPush"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_it_gets_a_tag_that_changes_with_it(loaded: ProgramRun, target: str) -> None:
+    image_id = f"sha256:{'0' * 64}"
+
+    tag = loaded.find("docker:index/tag:Tag", target).inputs
+    assert tag == {"sourceImage": image_id, "targetImage": f"ha-counter/{target}:{'0' * 16}"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_it_is_loaded_when_it_has_the_tag(loaded: ProgramRun, target: str) -> None:
+    node_image = loaded.find(NODE_IMAGE, target)
+
+    assert node_image.inputs["reference"] == f"ha-counter/{target}:{'0' * 16}"
+    assert node_image.inputs["context"] == "kind-try"
+    assert loaded.find("docker:index/tag:Tag", target).urn in node_image.dependencies
+
+
+@pytest.mark.parametrize(("workload", "target"), [("counter-deployment", "counter"), ("etcd", "etcd")])
+def test_pods_start_when_the_nodes_have_it(loaded: ProgramRun, workload: str, target: str) -> None:
+    [registered] = [r for r in loaded.resources if r.name == workload and r.type.startswith("kubernetes:apps/")]
+
+    [container] = registered.inputs["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"ha-counter/{target}:{'0' * 16}"
+    assert loaded.find(NODE_IMAGE, target).urn in registered.dependencies
+
+
+# Already there.
+
+
+def test_existing_images_are_used_as_they_are() -> None:
+    existing = {"imageDelivery": "existing", "counterImage": "team/counter:1.0", "etcdImage": "team/etcd:1.0"}
+    run = run_program(full_config() | existing | {"registry": ""})
+
+    assert run.of_type(IMAGE) == []
+    assert images_of_pods(run) == {"team/counter:1.0", "team/etcd:1.0"}
+    assert run.outputs["images"] == {"counter": "team/counter:1.0", "etcd": "team/etcd:1.0"}

@@ -1,5 +1,6 @@
-"""Pulumi.yaml's schema, the rules, the settings and the dev stack's file must speak of the same keys."""
+"""Pulumi.yaml's schema, the rules, the settings, the dev stack's file and the README must speak of the same keys."""
 
+import re
 from typing import Any
 
 import pulumi
@@ -15,7 +16,13 @@ ANOTHER_VALUE = {
     "kubeconfig": "/other",
     "namespace": "other",
     "spread": "required",
+    "imageDelivery": "load",
     "registry": "localhost:5000",
+    "registryUser": "somebody",
+    "registryPassword": "hunter2",
+    "platform": "linux/arm64",
+    "counterImage": "counter:1.0",
+    "etcdImage": "etcd:1.0",
     "nodePort": "30181",
     "counterReplicas": "2",
     "counterCpuRequest": "400m",
@@ -42,6 +49,11 @@ def dev_config() -> dict[str, Any]:
     return {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()}
 
 
+def configuration_section() -> str:
+    """The README's section on the config."""
+    return (ROOT / "README.md").read_text().partition("\n## Configuration\n")[2].partition("\n## ")[0]
+
+
 def test_every_key_has_a_rule_and_no_other() -> None:
     assert list(RULES) == list(schema())
 
@@ -50,9 +62,22 @@ def test_every_key_is_tried_here() -> None:
     assert list(ANOTHER_VALUE) == list(schema())
 
 
+# The keys that go with others only.
+LOGIN = {"registryUser": "me", "registryPassword": "secret"}
+EXISTING = {"imageDelivery": "existing", "counterImage": "counter", "etcdImage": "etcd"}
+GOES_WITH = {
+    "registryUser": LOGIN,
+    "registryPassword": LOGIN,
+    "counterImage": EXISTING,
+    "etcdImage": EXISTING,
+}
+
+
 @pytest.mark.parametrize("key", schema())
 def test_every_key_makes_a_difference(key: str) -> None:
-    assert load(full_config() | {key: ANOTHER_VALUE[key]}) != load(full_config())
+    before = full_config() | GOES_WITH.get(key, {})
+
+    assert load(before | {key: ANOTHER_VALUE[key]}) != load(before)
 
 
 def test_the_dev_stack_can_be_used_and_sets_known_keys_only() -> None:
@@ -66,13 +91,21 @@ def test_the_dev_stack_sets_no_value_that_is_the_default_anyway() -> None:
     assert [key for key, value in dev_config().items() if schema()[key].get("default") == value] == []
 
 
+def test_pulumi_itself_refuses_no_value_so_that_the_program_names_all_faults_at_once() -> None:
+    assert {entry["type"] for entry in schema().values()} == {"string"}
+    assert [key for key, entry in schema().items() if not isinstance(entry["default"], str)] == []
+
+
 def test_only_what_nobody_can_guess_must_be_set() -> None:
-    assert [key for key, entry in schema().items() if "default" not in entry] == ["context", "registry"]
+    load({key: entry["default"] for key, entry in schema().items()} | {"context": "c", "registry": "localhost"})
+
+
+def test_the_readme_has_every_key_with_its_default_in_the_schema_s_order() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", configuration_section(), re.MULTILINE)
+
+    assert rows == [(key, f"`{entry['default']}`" if entry["default"] else "none") for key, entry in schema().items()]
 
 
 @pytest.mark.parametrize(("key", "entry"), schema().items())
-def test_every_key_is_described_and_its_default_has_its_type(key: str, entry: dict[str, Any]) -> None:
-    types = {"string": str, "integer": int}
-
+def test_every_key_is_described(key: str, entry: dict[str, Any]) -> None:
     assert entry["description"], key
-    assert isinstance(entry.get("default", types[entry["type"]]()), types[entry["type"]])

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 import pulumi
 import pytest
 
+from ha_counter.delivery import Existing, Load, Push, RegistryLogin
 from ha_counter.settings import (
     ClusterSettings,
     CounterSettings,
@@ -32,7 +33,7 @@ def test_the_defaults() -> None:
         cluster=ClusterSettings(
             context="test-cluster", kubeconfig=None, namespace="ha-counter", spread=Spread.PREFERRED
         ),
-        images=ImageSettings(registry="registry.example.com"),
+        images=ImageSettings(delivery=Push(registry="registry.example.com", platform=None), login=None),
         etcd=EtcdSettings(
             members=3,
             storage="1Gi",
@@ -62,12 +63,15 @@ def test_the_defaults() -> None:
         ("spread", "", "preferred or required"),
         ("spread", "Required", "preferred or required"),
         ("spread", "always", "preferred or required"),
-        ("registry", "", "a registry's host"),
+        ("imageDelivery", "", "push or load or existing"),
+        ("imageDelivery", "pull", "push or load or existing"),
         ("registry", "somebody", "a registry's host"),
         ("registry", "https://registry.example.com", "a registry's host"),
         ("registry", "registry.example.com/", "a registry's host"),
         ("registry", "registry.example.com/Team", "a registry's host"),
         ("registry", "localhost:port", "a registry's host"),
+        ("platform", "arm64", "an operating system and an architecture"),
+        ("platform", "windows/amd64", "an operating system and an architecture"),
         ("nodePort", "", "a whole number from 30000 to 32767"),
         ("nodePort", "80", "a whole number from 30000 to 32767"),
         ("nodePort", "29999", "a whole number from 30000 to 32767"),
@@ -97,7 +101,8 @@ def test_the_defaults() -> None:
 def test_a_wrong_value_is_refused(key: str, value: str, allowed: str) -> None:
     [fault] = faults(full_config() | {key: value})
 
-    assert fault.startswith(f"ha-counter:{key} is {value!r}: it must be {allowed}")
+    is_what = f"is {value!r}" if value else "is not set"
+    assert fault.startswith(f"ha-counter:{key} {is_what}: it must be {allowed}")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +116,8 @@ def test_a_wrong_value_is_refused(key: str, value: str, allowed: str) -> None:
         ("registry", "registry:5000"),
         ("registry", "docker.io/somebody"),
         ("registry", "registry.example.com:443/team/some_thing"),
+        ("platform", "linux/arm/v7"),
+        ("registryPassword", ""),
         ("nodePort", "30000"),
         ("nodePort", "32767"),
         ("etcdMembers", "1"),
@@ -143,6 +150,93 @@ def test_a_request_may_equal_its_limit() -> None:
     load(full_config() | {"counterCpuRequest": "1000m", "counterCpuLimit": "1"})
 
 
+DIGEST = f"@sha256:{'0' * 64}"
+EXISTING = {"imageDelivery": "existing", "counterImage": "someone/counter:1.0", "etcdImage": "someone/etcd:1.0"}
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "counter",
+        "counter:1.0",
+        "somebody/counter",
+        "docker.io/somebody/ha-counter/counter:1.0",
+        "localhost:5000/counter" + DIGEST,
+        "registry.example.com/counter:1.0" + DIGEST,
+    ],
+)
+def test_an_existing_image_is_named_by_tag_or_digest(image: str) -> None:
+    settings = load(full_config() | EXISTING | {"counterImage": image})
+
+    assert settings.images.delivery == Existing(counter=image, etcd="someone/etcd:1.0")
+
+
+@pytest.mark.parametrize("image", ["Counter", "counter:", "counter@sha256:0", "https://example.com/counter", "a b"])
+def test_anything_else_names_no_image(image: str) -> None:
+    [fault] = faults(full_config() | EXISTING | {"counterImage": image})
+
+    assert fault == (
+        f'ha-counter:counterImage is {image!r}: it must be an image reference like "docker.io/NAME/counter:1.0", or ""'
+    )
+
+
+def test_images_are_loaded_into_the_cluster_that_is_deployed_to() -> None:
+    settings = load(full_config() | {"imageDelivery": "load", "registry": "", "platform": "linux/arm64"})
+
+    assert settings.images.delivery == Load(context="test-cluster", platform="linux/arm64")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"registry": ""}, ["ha-counter:registry is not set: imageDelivery 'push' needs it"]),
+        (
+            {"imageDelivery": "existing"},
+            [
+                "ha-counter:counterImage is not set: imageDelivery 'existing' needs it",
+                "ha-counter:etcdImage is not set: imageDelivery 'existing' needs it",
+            ],
+        ),
+        (
+            {"imageDelivery": "load", "etcdImage": "etcd:1"},
+            ["ha-counter:etcdImage is 'etcd:1': it must be empty, since imageDelivery is 'load'"],
+        ),
+        (
+            {"counterImage": "counter:1"},
+            ["ha-counter:counterImage is 'counter:1': it must be empty, since imageDelivery is 'push'"],
+        ),
+        (
+            {"registryUser": "somebody"},
+            ["ha-counter:registryPassword is not set: a login has both, registryUser and registryPassword"],
+        ),
+        (
+            {"registryPassword": "hunter2"},
+            ["ha-counter:registryUser is not set: a login has both, registryUser and registryPassword"],
+        ),
+        (
+            {"imageDelivery": "load", "registry": "", "registryUser": "somebody", "registryPassword": "hunter2"},
+            ["ha-counter:registry is not set: registryUser is an account there"],
+        ),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused(changes: dict[str, str], expected: list[str]) -> None:
+    assert faults(full_config() | changes) == expected
+
+
+def test_a_login_is_for_the_registry_s_host() -> None:
+    config = {"registry": "registry.example.com:443/team", "registryUser": "me", "registryPassword": "hunter2"}
+    login = load(full_config() | config).images.login
+
+    assert login == RegistryLogin(server="registry.example.com:443", user="me", password="hunter2")
+    assert "hunter2" not in repr(login)
+
+
+def test_a_misspelt_key_is_named() -> None:
+    assert faults(full_config() | {"nodeport": "30181"}) == [
+        "ha-counter:nodeport is no key: Pulumi.yaml has the list of them"
+    ]
+
+
 def test_a_key_that_is_not_set_is_named() -> None:
     config = full_config()
     del config["context"]
@@ -151,13 +245,13 @@ def test_a_key_that_is_not_set_is_named() -> None:
 
 
 def test_all_faults_are_named_at_once() -> None:
-    config = full_config() | {"nodePort": "80", "etcdMembers": "2", "counterCpuRequest": "2", "etcdCpuLimit": "no"}
-    del config["registry"]
+    wrong = {"nodePort": "80", "etcdMembers": "2", "counterCpuRequest": "2", "etcdCpuLimit": "no", "registry": ""}
+    config = full_config() | wrong
 
     assert [fault.split()[0] for fault in faults(config)] == [
-        "ha-counter:registry",
         "ha-counter:nodePort",
         "ha-counter:etcdMembers",
         "ha-counter:etcdCpuLimit",
         "ha-counter:counterCpuRequest",
+        "ha-counter:registry",
     ]

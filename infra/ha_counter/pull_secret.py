@@ -1,0 +1,45 @@
+"""What nodes need to pull from a registry with a login."""
+
+import base64
+import json
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ha_counter.delivery import RegistryLogin
+from ha_counter.labels import labels
+
+
+def make_pull_secret(
+    login: RegistryLogin, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> k8s.core.v1.Secret:
+    """Declare the Secret that pods name to have their images pulled with a login.
+
+    Its name is Pulumi's choice, so that another password makes another Secret, and pods roll to it.
+
+    Args:
+        login: The account.
+        namespace: Where the pods are.
+        opts: How the cluster is reached.
+    """
+    return k8s.core.v1.Secret(
+        "registry-login",
+        metadata=k8s.meta.v1.ObjectMetaArgs(namespace=namespace, labels=labels("registry-login", "images")),
+        type="kubernetes.io/dockerconfigjson",
+        data={".dockerconfigjson": pulumi.Output.secret(_docker_config(login))},
+        opts=opts,
+    )
+
+
+def _docker_config(login: RegistryLogin) -> str:
+    """Docker's config.json with one account, in base64 as Secrets want it."""
+    account = {
+        "username": login.user,
+        "password": login.password,
+        "auth": _base64(f"{login.user}:{login.password}"),
+    }
+    return _base64(json.dumps({"auths": {login.server: account}}))
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
