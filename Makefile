@@ -5,7 +5,7 @@ STACK ?= dev
 TARGET := $(if $(CONTEXT),--context=$(CONTEXT),$(if $(CLUSTER),--cluster=$(CLUSTER)))
 OPTIONS = --stack=$(STACK) --engine=$(ENGINE) $(TARGET)
 
-.PHONY: help up down destroy output test lint unit e2e pulumi-cli
+.PHONY: help up down destroy output test lint unit e2e pulumi-cli requirements
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,7 +36,15 @@ lint: .venv/installed ## format, style and types
 pulumi-cli: .venv/installed ## install the pinned Pulumi CLI into ~/.pulumi
 	@$(PYTHON) -c "from pulumi.automation import PulumiCommand; print(PulumiCommand.install().command)"
 
-.venv/installed: requirements.txt app/requirements.txt
+COMPILE := $(PYTHON) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-find-links
+
+requirements: .venv/installed ## pin what the two requirements.in need, with hashes
+	$(PYTHON) -m pip install --quiet pip-tools==7.6.2
+	cd app && ../$(COMPILE) --output-file requirements.txt requirements.in
+	$(COMPILE) --output-file requirements.txt requirements.in
+
+.venv/installed: requirements.txt
 	python3 -m venv .venv
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.txt
 	@touch $@

@@ -190,6 +190,11 @@ def test_a_kind_that_the_cluster_does_not_have_is_told(kube: Kube) -> None:
         kube.get(thing)
 
 
+def test_an_object_that_names_no_namespace_is_told(kube: Kube) -> None:
+    with pytest.raises(LocalError, match="ConfigMap settings: it names no namespace"):
+        kube.get({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}})
+
+
 def test_a_refusal_to_read_is_told_with_its_reason(kube: Kube, server: ApiServer) -> None:
     server.answers[PATH] = refusal(403, "Forbidden", "you may not get configmaps")
 
