@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -38,6 +39,14 @@ def run(command: list[str], folder: Path = CHECKOUT, **environment: str) -> str:
     )
     assert done.returncode == 0, f"{' '.join(command)} failed with exit code {done.returncode}:\n{done.stdout}"
     return done.stdout
+
+
+def copy_of_checkout(folder: Path) -> Path:
+    """A checkout that a test may change, with the same virtual environment."""
+    copy = folder / "checkout"
+    shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "*_cache", "__pycache__"))
+    (copy / ".venv").symlink_to(CHECKOUT / ".venv")
+    return copy
 
 
 def eventually(what: str, holds: Callable[[], object], patience: float = PATIENCE) -> None:

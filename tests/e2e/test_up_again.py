@@ -1,10 +1,9 @@
 """`make up` on a system that runs: what changed is rolled out, what did not is left alone."""
 
-import shutil
 from pathlib import Path
 
 from tests.e2e.conftest import CLUSTER
-from tests.e2e.system import CHECKOUT, System, make, uids
+from tests.e2e.system import System, copy_of_checkout, make, uids
 
 
 def test_with_nothing_changed_nothing_happens(system: System) -> None:
@@ -16,7 +15,7 @@ def test_with_nothing_changed_nothing_happens(system: System) -> None:
 def test_a_changed_line_rolls_the_counters_and_nothing_else(system: System, tmp_path: Path) -> None:
     count = system.count()
     counters, members = uids(system.pods("counter")), uids(system.pods("etcd"))
-    changed = _copy_of_checkout(tmp_path)
+    changed = copy_of_checkout(tmp_path)
     with (changed / "app/counter/__init__.py").open("a") as file:
         file.write("\n# changed\n")
     try:
@@ -26,10 +25,3 @@ def test_a_changed_line_rolls_the_counters_and_nothing_else(system: System, tmp_
         assert system.count() == count
     finally:
         make("up", CLUSTER)
-
-
-def _copy_of_checkout(folder: Path) -> Path:
-    copy = folder / "checkout"
-    shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "*_cache", "__pycache__"))
-    (copy / ".venv").symlink_to(CHECKOUT / ".venv")
-    return copy

@@ -1,0 +1,311 @@
+import sys
+from collections.abc import Callable, Iterator
+from contextvars import Context
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import docker
+import pytest
+
+from ha_counter.settings import Settings
+from local import preflight, stack_config
+from local.errors import LocalError
+from local.kube import Object
+from local.preflight import check, read_settings
+from tests.local.fake_docker import FakeDocker
+from tests.local.in_memory_kube import InMemoryKube
+
+Read = Callable[..., Settings]
+
+
+def node(name: str, *, cpu: str = "4", memory: str = "8Gi", architecture: str = "amd64", **spec: bool) -> Object:
+    status = {"nodeInfo": {"architecture": architecture}, "allocatable": {"cpu": cpu, "memory": memory}}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": spec, "status": status}
+
+
+def pod(*, namespace: str = "other", on: str | None = "node1", phase: str = "Running", **requests: str) -> Object:
+    spec: Object = {"containers": [{"name": "one", "resources": {"requests": requests}}, {"name": "two"}]}
+    if on:
+        spec["nodeName"] = on
+    metadata = {"namespace": namespace, "name": "pod"}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {"phase": phase}}
+
+
+def service(name: str, namespace: str, *ports: dict[str, int]) -> Object:
+    metadata = {"namespace": namespace, "name": name}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": list(ports)}}
+
+
+def storage_class(name: str, default: str) -> Object:
+    metadata = {"name": name, "annotations": {"storageclass.kubernetes.io/is-default-class": default}}
+    return {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": metadata}
+
+
+class RegistryHandler(BaseHTTPRequestHandler):
+    """A registry that wants a login."""
+
+    def do_GET(self) -> None:
+        self.send_response(401 if self.path == "/v2/" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[str]:
+    """The name of a registry that answers."""
+    with HTTPServer(("127.0.0.1", 0), RegistryHandler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"localhost:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
+    fake = FakeDocker()
+    monkeypatch.setattr(docker, "from_env", lambda **_: fake)
+    return fake
+
+
+@pytest.fixture
+def read(registry: str, engine: FakeDocker) -> Read:
+    """The settings of the dev stack with other values; its registry and its Docker engine answer."""
+    del engine
+
+    def read(**values: str) -> Settings:
+        config = stack_config.load("dev", {"registry": registry, **values})
+        return Context().run(read_settings, config)
+
+    return read
+
+
+@pytest.fixture
+def kube() -> InMemoryKube:
+    """A cluster with all that the dev stack needs."""
+    fake = InMemoryKube()
+    for number in (1, 2, 3):
+        fake.put(node(f"node{number}"))
+    fake.put(storage_class("standard", "true"))
+    return fake
+
+
+def error_of(settings: Settings, kube: InMemoryKube) -> str:
+    with pytest.raises(LocalError) as error:
+        check(settings, kube)
+    return str(error.value)
+
+
+def faults(settings: Settings, kube: InMemoryKube) -> list[str]:
+    """The lines of the message that a cluster is refused with, but the first."""
+    return [line.strip() for line in error_of(settings, kube).splitlines()[1:]]
+
+
+def test_a_cluster_that_has_everything_will_do(read: Read, kube: InMemoryKube) -> None:
+    assert check(read(), kube) == []
+
+
+def test_all_that_is_missing_is_told_at_once(read: Read, kube: InMemoryKube) -> None:
+    kube.put(storage_class("standard", "false"))
+    kube.put(service("web", "other", {"nodePort": 30180}))
+
+    error = error_of(read(context="test"), kube)
+
+    [first, *rest] = error.splitlines()
+    assert first == "context 'test' can't take the deployment yet:"
+    assert [line.split(":")[0].strip() for line in rest] == ["storage", "node port"]
+
+
+# Nodes.
+
+
+def test_a_cluster_without_nodes_will_not_do(read: Read) -> None:
+    kube = InMemoryKube()
+    kube.put(storage_class("standard", "true"))
+
+    assert "nodes: there is none that takes pods" in error_of(read(), kube)
+
+
+def test_a_node_that_takes_no_pods_does_not_count(read: Read, kube: InMemoryKube) -> None:
+    kube.put(node("node3", unschedulable=True))
+
+    assert faults(read(spread="required"), kube) == [
+        "nodes: 2, but `spread` is required and 3 pods of a kind are wanted; set it to preferred"
+    ]
+
+
+@pytest.mark.parametrize("key", ["counterReplicas", "etcdMembers"])
+def test_pods_that_must_spread_need_a_node_each(read: Read, kube: InMemoryKube, key: str) -> None:
+    assert "5 pods of a kind are wanted" in error_of(read(spread="required", **{key: "5"}), kube)
+
+
+def test_on_two_nodes_a_preferred_spread_will_do_with_a_warning(read: Read, kube: InMemoryKube) -> None:
+    kube.put(node("node3", unschedulable=True))
+
+    [warning] = check(read(spread="preferred"), kube)
+
+    assert warning.startswith("2 node(s): the loss of one can cost etcd its quorum")
+
+
+def test_nodes_of_several_architectures_will_not_do(read: Read, kube: InMemoryKube) -> None:
+    kube.put(node("node3", architecture="arm64"))
+
+    assert faults(read(), kube) == ["nodes: of several architectures (amd64, arm64); images are built for one"]
+
+
+# Room. The dev stack requests 3 * (0.5 + 0.1) cores and 3 * (512 + 128) MiB.
+
+
+@pytest.fixture
+def full() -> InMemoryKube:
+    """A cluster with exactly the room that the dev stack requests."""
+    fake = InMemoryKube()
+    for number in (1, 2, 3):
+        fake.put(node(f"node{number}", cpu="600m", memory="640Mi"))
+    fake.put(storage_class("standard", "true"))
+    return fake
+
+
+def test_exactly_enough_room_will_do(read: Read, full: InMemoryKube) -> None:
+    assert check(read(), full) == []
+
+
+@pytest.mark.parametrize("resource", ["cpu", "memory"])
+def test_what_other_pods_requested_is_not_left(read: Read, full: InMemoryKube, resource: str) -> None:
+    full.put(pod(**{resource: "1m" if resource == "cpu" else "1"}))
+
+    [fault] = faults(read(), full)
+
+    assert fault.startswith("room: the pods request ")
+    assert f" of {resource}, " in fault
+    assert f"lower counter{resource.title()}Request and etcd{resource.title()}Request" in fault
+
+
+def test_smaller_requests_fit_into_less(read: Read, full: InMemoryKube) -> None:
+    full.put(pod(cpu="300m"))
+
+    assert check(read(counterCpuRequest="400m"), full) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"namespace": "ha-counter"}, id="the stack's own, which the new ones replace"),
+        pytest.param({"phase": "Succeeded"}, id="ended"),
+        pytest.param({"phase": "Failed"}, id="failed"),
+        pytest.param({"on": None}, id="on no node yet"),
+        pytest.param({"on": "node4"}, id="on a node that does not count"),
+    ],
+)
+def test_pods_that_take_no_room(read: Read, full: InMemoryKube, other: dict[str, Any]) -> None:
+    full.put(node("node4", unschedulable=True))
+    full.put(pod(cpu="1", memory="1Gi", **other))
+
+    assert check(read(), full) == []
+
+
+# Storage.
+
+
+def test_volumes_of_no_class_need_a_default(read: Read, kube: InMemoryKube) -> None:
+    kube.put(storage_class("standard", "false"))
+
+    assert faults(read(), kube) == [
+        "storage: no StorageClass is the default; set etcdStorageClass to one of ['standard']"
+    ]
+
+
+def test_volumes_of_a_class_need_no_default(read: Read, kube: InMemoryKube) -> None:
+    kube.put(storage_class("standard", "false"))
+
+    assert check(read(etcdStorageClass="standard"), kube) == []
+
+
+def test_a_class_that_there_is_not_is_told(read: Read, kube: InMemoryKube) -> None:
+    assert faults(read(etcdStorageClass="fast"), kube) == [
+        "storage: there is no StorageClass 'fast'; set etcdStorageClass to one of ['standard']"
+    ]
+
+
+# The node port.
+
+
+def test_a_port_that_another_service_has_is_told(read: Read, kube: InMemoryKube) -> None:
+    kube.put(service("web", "other", {"port": 80}, {"port": 81, "nodePort": 30180}))
+
+    assert faults(read(), kube) == ["node port: 30180 is taken by Service other/web; set another nodePort"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        service("svc-counter", "ha-counter", {"nodePort": 30180}),
+        service("web", "other", {"nodePort": 30181}),
+        service("web", "other", {"port": 30180}),
+    ],
+    ids=["its own Service", "another port", "not a node port"],
+)
+def test_a_port_that_is_free(read: Read, kube: InMemoryKube, other: Object) -> None:
+    kube.put(other)
+
+    assert check(read(), kube) == []
+
+
+# Images.
+
+EXISTING = {"delivery": "existing", "counterImage": "example.com/counter:1", "etcdImage": "example.com/etcd:1"}
+
+
+def test_images_that_are_built_need_a_docker_engine(
+    read: Read, kube: InMemoryKube, engine: FakeDocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    engine.reachable = False
+
+    [fault] = faults(read(), kube)
+
+    assert fault.startswith("images: no Docker engine answers at unix:///nowhere.sock")
+
+
+def test_images_that_are_pushed_need_a_registry(read: Read, kube: InMemoryKube) -> None:
+    assert faults(read(registry="localhost:1/team"), kube) == [
+        "images: the registry localhost:1 does not answer from here; start it, or set another `registry`"
+    ]
+
+
+def test_images_that_are_there_need_neither(read: Read, kube: InMemoryKube, engine: FakeDocker) -> None:
+    engine.reachable = False
+
+    assert check(read(registry="localhost:1", **EXISTING), kube) == []
+
+
+@pytest.mark.xfail(raises=LocalError, strict=True, reason="_registry() asks through the proxy for the outside")
+def test_a_registry_on_this_machine_is_asked_without_a_proxy(
+    read: Read, kube: InMemoryKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+
+    assert check(read(), kube) == []
+
+
+# The command line.
+
+
+def test_a_wrong_configuration_is_told_without_a_cluster(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["preflight", "--config-only", "--config=nodePort=80"])
+
+    assert Context().run(preflight.main) == 1
+    assert "ha-counter:nodePort is '80'" in capsys.readouterr().err
+
+
+def test_a_right_configuration_needs_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["preflight", "--config-only"])
+
+    assert Context().run(preflight.main) == 0
