@@ -5,7 +5,7 @@ STACK ?= dev
 TARGET := $(if $(CONTEXT),--context=$(CONTEXT),$(if $(CLUSTER),--cluster=$(CLUSTER)))
 OPTIONS = --stack=$(STACK) --engine=$(ENGINE) $(TARGET)
 
-.PHONY: help up down output test lint unit e2e pulumi-cli
+.PHONY: help up down destroy output test lint unit e2e pulumi-cli
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -13,8 +13,11 @@ help: ## show this list
 up: .venv/installed ## from nothing to a counter that answers
 	@$(PYTHON) -m local.stack up $(OPTIONS)
 
-down: .venv/installed ## undo `make up`
+down: .venv/installed ## undo `make up`, but for the volumes
 	@$(PYTHON) -m local.stack down $(OPTIONS)
+
+destroy: .venv/installed ## undo it with the volumes, and so the count; asks first (YES=1: does not)
+	@$(PYTHON) -m local.stack destroy $(OPTIONS) $(if $(YES),--yes)
 
 output: .venv/installed ## print the node port
 	@$(PYTHON) -m local.stack output nodeport $(OPTIONS)
@@ -35,5 +38,5 @@ pulumi-cli: .venv/installed ## install the pinned Pulumi CLI into ~/.pulumi
 
 .venv/installed: requirements.txt app/requirements.txt
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.txt
 	@touch $@

@@ -8,21 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from local import binaries, cluster
-from local.errors import LocalError
+from local.errors import LocalError, exit_code
 from local.layout import DEFAULT_NAME, Layout, find
 
 
 def main() -> int:
     arguments, rest = _parse(sys.argv[1:])
-    console = Console()
-    try:
-        return _run(arguments, rest, console)
-    except LocalError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command goes on from here", style="red")
-        return 130
+    return exit_code(lambda: _run(arguments, rest, Console()))
 
 
 def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -31,7 +23,8 @@ def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--name", default=DEFAULT_NAME, help="the cluster's name (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start the cluster, or what is missing of it")
-    commands.add_parser("down", help="stop and remove all of it")
+    commands.add_parser("down", help="stop the cluster; its objects and volumes stay for the next `up`")
+    commands.add_parser("destroy", help="stop the cluster and remove it with its volumes")
     commands.add_parser("status", help="show the daemons, their memory and their logs")
     commands.add_parser("build", help="only build the programs and the base image")
     commands.add_parser("env", help="print the variables by which kubectl, docker and pulumi reach the cluster")
@@ -47,7 +40,9 @@ def _run(arguments: argparse.Namespace, rest: list[str], console: Console) -> in
             f'The cluster is up. To use it: eval "$(python -m local --name {layout.name} env)"', highlight=False
         )
     elif arguments.command == "down":
-        cluster.down(arguments.name, console)
+        cluster.down(_existing(arguments.name), console)
+    elif arguments.command == "destroy":
+        cluster.destroy(_existing(arguments.name), console)
     elif arguments.command == "build":
         cluster.build(console)
     elif arguments.command == "status":

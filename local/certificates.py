@@ -66,8 +66,10 @@ class _Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ha-counter local authority")])
         builder = _builder(self._name, self._name, self._key.public_key())
+        identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         certificate = (
             builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(identifier, critical=False)
             .add_extension(_key_usage(signs_certificates=True), critical=True)
             .sign(self._key, hashes.SHA256())
         )
@@ -88,6 +90,7 @@ class _Authority:
         if group:
             names.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, group))
         builder = _builder(x509.Name(names), self._name, key.public_key())
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH]
         if hosts or addresses:
             uses.append(ExtendedKeyUsageOID.SERVER_AUTH)
@@ -95,6 +98,7 @@ class _Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(reachable), critical=False)
         certificate = (
             builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+            .add_extension(issuer, critical=False)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .sign(self._key, hashes.SHA256())
         )

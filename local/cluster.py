@@ -1,6 +1,7 @@
 """The local cluster as a whole: brought up in steps that can be repeated, and taken down without a trace."""
 
 import os
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from local import (
 )
 from local.errors import LocalError
 from local.kube import Kube
-from local.layout import NODE_COUNT, Layout, cache_root, find, find_or_claim, release
+from local.layout import NODE_COUNT, Layout, cache_root, find_or_claim, release
 from local.steps import Report, Steps
 
 PACKAGES = "packages"
@@ -35,6 +36,8 @@ CONTROL_PLANE = "control plane"
 IMAGES = "Docker engine, registry, base images"
 NODES = "nodes"
 ADDONS = "DNS and storage"
+PROCESSES = "daemons and pods"
+FILES = "files and volumes"
 
 
 def require_linux_root() -> None:
@@ -80,26 +83,35 @@ def up(name: str, console: Console) -> Layout:
     return layout
 
 
-def down(name: str, console: Console) -> None:
-    """Stop and remove all that `up` made, but for what is in the cache."""
+def down(layout: Layout, console: Console) -> None:
+    """Stop all of the cluster. Its objects and volumes stay on disk, and `up` goes on with them."""
     require_linux_root()
-    layout = find(name)
-    if layout is None:
-        console.print(f"no local cluster {name}")
-        return
-    steps = Steps(["daemons and pods", NETWORK, "files"], console)
+    steps = Steps([PROCESSES, NETWORK], console)
     with steps.shown():
-        with steps.step("daemons and pods"):
-            for graceful in ("dockerd", "registry", "etcd"):
-                daemons.stop(layout, graceful)
-            cgroups.kill(layout.cgroup)
-            cgroups.remove(layout.cgroup)
-        with steps.step(NETWORK):
-            if layout.serves_localhost:
-                localhost.clean_up(binaries.folder())
-            network.down(layout)
-        with steps.step("files"):
+        _stop(layout, steps)
+
+
+def destroy(layout: Layout, console: Console) -> None:
+    """Stop all of the cluster and remove it with its volumes, but for what is in the cache."""
+    require_linux_root()
+    steps = Steps([PROCESSES, NETWORK, FILES], console)
+    with steps.shown():
+        _stop(layout, steps)
+        with steps.step(FILES):
             release(layout, map(Path, node.PRIVATE_FOLDERS.values()))
+
+
+def _stop(layout: Layout, steps: Steps) -> None:
+    with steps.step(PROCESSES):
+        for graceful in ("dockerd", "registry", "etcd"):
+            daemons.stop(layout, graceful)
+        cgroups.kill(layout.cgroup)
+        cgroups.remove(layout.cgroup)
+        shutil.rmtree(layout.run, ignore_errors=True)
+    with steps.step(NETWORK):
+        if layout.serves_localhost:
+            localhost.clean_up(binaries.folder())
+        network.down(layout)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ They run in a network namespace of their own, so that nothing of them listens on
 from pathlib import Path
 
 from local.daemons import Daemon
-from local.http import answers_ok
+from local.health import answers_ok
 from local.layout import Layout
 from local.network import enter
 

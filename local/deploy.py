@@ -27,21 +27,19 @@ from typing import Any
 import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest, RegisterResourceResponse
+from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 from rich.console import Console
 
 from local import builder, rollout, stack_config
-from local.errors import LocalError
-from local.kube import Kube, Object, describe
-from local.layout import user_state_root
+from local.errors import LocalError, exit_code
+from local.kube import Kube, Object, delete_and_wait, describe
 from local.stack_config import PROJECT, StackConfig
 
 STACK_LABEL = "ha-counter/stack"
 RETAINED_LABEL = "ha-counter/retained"
 FIELD_MANAGER = "ha-counter-deploy"
-DELETE_TIMEOUT = 180.0
-POLL_INTERVAL = 0.3
 
 
 def up(config: StackConfig, console: Console) -> dict[str, object]:
@@ -49,14 +47,13 @@ def up(config: StackConfig, console: Console) -> dict[str, object]:
 
     Raises LocalError that names the resource; what was made until then stays, and the next run goes on from there.
     """
-    engine = Engine(config.stack, console, _read(_stash_file(config)))
+    engine = Engine(config.stack, console, _recorded(config, "stash"))
     outputs = _run_program(config, engine)
     for item in _owned(engine.clusters(), config.stack):
         if _identity(item) not in engine.registered:
             _delete(engine.clusters(), item, console)
     console.print(f"{engine.changed} changed, {engine.unchanged} unchanged")
-    _write(_stash_file(config), engine.stash)
-    _write(_outputs_file(config), outputs)
+    _record(config, {"outputs": outputs, "stash": engine.stash})
     return outputs
 
 
@@ -65,13 +62,12 @@ def down(config: StackConfig, console: Console) -> None:
     clusters = [Kube(config["context"], Path(config["kubeconfig"]) if config["kubeconfig"] else None)]
     for item in _owned(clusters, config.stack):
         _delete(clusters, item, console)
-    for file in (_stash_file(config), _outputs_file(config)):
-        file.unlink(missing_ok=True)
+    config.record.unlink(missing_ok=True)
 
 
 def output(config: StackConfig) -> dict[str, object]:
     """The outputs of the last `up`. Raises LocalError if there was none."""
-    outputs = _read(_outputs_file(config))
+    outputs = _recorded(config, "outputs")
     if not outputs:
         raise LocalError(f"stack {config.stack!r} is not deployed to {config['context']!r}; `make up` does it")
     return outputs
@@ -111,7 +107,7 @@ class Engine(Mocks):
             raise
 
     def _make(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        inputs = _whole_numbers(args.inputs)
+        inputs = _plain(args.inputs)
         if args.typ == "pulumi:providers:kubernetes":
             return self._connect(args.name, inputs)
         if args.typ == "docker:index/image:Image":
@@ -147,8 +143,12 @@ class Engine(Mocks):
         return built.reference, {**inputs, "repoDigest": built.reference}
 
     def _object(self, args: MockResourceArgs, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        kube = self._providers[str(args.provider).rpartition("::")[2]]
         wanted = self._marked(args, inputs)
+        kube = self._providers.get(str(args.provider).rpartition("::")[2])
+        if kube is None:
+            raise LocalError(
+                f"{describe(wanted)}: has no explicit provider, so there is no telling which cluster it is for"
+            )
         with self._lock:
             self.registered.add(_identity(wanted))
         with self._shown(describe(wanted)) as done:
@@ -246,7 +246,7 @@ def _run_program(config: StackConfig, engine: Engine) -> dict[str, object]:
         if engine.failure:
             raise engine.failure from None
         raise
-    return {name: _whole_numbers(value) for name, value in exports.items()}
+    return {name: _plain(value) for name, value in exports.items()}
 
 
 def _owned(clusters: list[Kube], stack: str) -> list[Object]:
@@ -270,11 +270,7 @@ def _rank(kind: str) -> int:
 def _delete(clusters: list[Kube], item: Object, console: Console) -> None:
     started = time.monotonic()
     for kube in clusters:
-        kube.delete(item)
-        while kube.get(item) is not None:
-            if time.monotonic() > started + DELETE_TIMEOUT:
-                raise LocalError(f"{describe(item)}: still there {DELETE_TIMEOUT:.0f} s after it was deleted")
-            time.sleep(POLL_INTERVAL)
+        delete_and_wait(kube, item)
     console.print(f"  {describe(item)}: deleted, {time.monotonic() - started:.1f} s", markup=False, highlight=False)
 
 
@@ -291,35 +287,32 @@ def _identity(item: Object) -> tuple[str, ...]:
     return group, item["kind"], metadata.get("namespace") or "", metadata["name"]
 
 
-def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The runtime hands all numbers over as floats; Kubernetes wants 3, not 3.0."""
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """A value as Kubernetes wants it: 3 where the runtime hands over 3.0, and secrets out of their wrapping."""
+    if is_rpc_secret(value):
+        return _plain(unwrap_rpc_secret(value))
     if isinstance(value, dict):
-        return {key: _whole_numbers(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_whole_numbers(item) for item in value]
+        return [_plain(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _outputs_file(config: StackConfig) -> Path:
-    return user_state_root() / "outputs" / f"{config.stack}@{config['context']}.json"
+def _record(config: StackConfig, content: Mapping[str, object]) -> None:
+    """Write it as a whole or not at all, whatever ends this run."""
+    part = config.record.with_suffix(".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(json.dumps(content))
+    part.rename(config.record)
 
 
-def _stash_file(config: StackConfig) -> Path:
-    return user_state_root() / "stashes" / f"{config.stack}@{config['context']}.json"
-
-
-def _read(file: Path) -> dict[str, object]:
-    """What was written last, or nothing."""
+def _recorded(config: StackConfig, what: str) -> dict[str, object]:
+    """What the last `up` left on record: its outputs, or what the program stashed. Nothing if there was none."""
     try:
-        content: dict[str, object] = json.loads(file.read_text())
+        content: dict[str, object] = json.loads(config.record.read_text())[what]
     except FileNotFoundError:
         return {}
     return content
-
-
-def _write(file: Path, content: Mapping[str, object]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content))
 
 
 def main() -> int:
@@ -331,30 +324,34 @@ def main() -> int:
         "--config", action="append", default=[], metavar="KEY=VALUE", help="use this value instead of the stack file's"
     )
     arguments = parser.parse_args()
-    console = Console(stderr=True)
-    try:
-        overrides = dict(item.split("=", 1) for item in arguments.config)
-        config = stack_config.load(arguments.stack, overrides)
-        if arguments.command == "down":
-            down(config, console)
-            return 0
-        outputs = up(config, console) if arguments.command == "up" else output(config)
-    except LocalError as error:
-        console.print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on from here", style="red")
-        return 130
+    return exit_code(lambda: _run(arguments, Console(stderr=True)))
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> int:
+    config = stack_config.load(arguments.stack, _overrides(arguments.config))
+    if arguments.command == "down":
+        down(config, console)
+        return 0
+    outputs = up(config, console) if arguments.command == "up" else output(config)
     print_outputs(outputs, arguments.key)
     return 0
 
 
+def _overrides(words: list[str]) -> dict[str, str]:
+    wrong = [word for word in words if "=" not in word]
+    if wrong:
+        raise LocalError(f"--config {' '.join(wrong)}: it must be KEY=VALUE")
+    return dict(word.split("=", 1) for word in words)
+
+
 def print_outputs(outputs: dict[str, object], key: str | None) -> None:
-    """One value, or all of them, as `pulumi stack output` prints them."""
+    """One value, or all of them, as `pulumi stack output` prints them. Raises LocalError for one that there is not."""
     if key is None:
         for name, value in outputs.items():
             print(f"{name:16} {value if isinstance(value, str) else json.dumps(value)}")
         return
+    if key not in outputs:
+        raise LocalError(f"output {key!r}: no such output; there are {sorted(outputs)}")
     value = outputs[key]
     print(value if isinstance(value, str) else json.dumps(value))
 

@@ -1,6 +1,7 @@
 """Kubernetes objects over the API, whatever their kind: applied server-side, read, listed by label and deleted."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from kubernetes.dynamic.exceptions import (
 from local.errors import LocalError
 
 Object = dict[str, Any]
+
+DELETE_TIMEOUT = 180.0
+POLL_INTERVAL = 0.3
 
 
 def describe(item: Object) -> str:
@@ -47,12 +51,14 @@ class Kube:
                 raise LocalError(f"context {context!r}: the API server {host} does not answer: {error}") from error
 
     def get(self, wanted: Object) -> Object | None:
-        """The live object of the same kind and name, or None."""
+        """The live object of the same kind and name, or None. Raises LocalError if the API server refuses to tell."""
         metadata = wanted["metadata"]
         try:
             found = self._kind(wanted).get(name=metadata["name"], namespace=metadata.get("namespace"))
         except NotFoundError:
             return None
+        except DynamicApiError as error:
+            raise LocalError(f"{describe(wanted)}: {_reason(error)}") from error
         return found.to_dict()  # type: ignore[no-any-return]
 
     def apply(self, wanted: Object, manager: str) -> Object:
@@ -103,11 +109,14 @@ class Kube:
 
     def _kind(self, item: Object) -> Any:  # noqa: ANN401 - the dynamic client has no types
         try:
-            return self._client.resources.get(api_version=item["apiVersion"], kind=item["kind"])
+            kind = self._client.resources.get(api_version=item["apiVersion"], kind=item["kind"])
         except ResourceNotFoundError as error:
             raise LocalError(
                 f"{describe(item)}: the cluster has no kind {item['apiVersion']} {item['kind']}"
             ) from error
+        if kind.namespaced and not item["metadata"].get("namespace"):
+            raise LocalError(f"{describe(item)}: it names no namespace")
+        return kind
 
     def _listable_kinds(self) -> Iterator[Any]:
         for found in self._client.resources.search():
@@ -115,6 +124,16 @@ class Kube:
                 continue
             if found.preferred and "list" in (found.verbs or ()) and "delete" in found.verbs and found.kind != "Event":
                 yield found
+
+
+def delete_and_wait(kube: Kube, item: Object) -> None:
+    """Delete the object and wait until it is gone. Raises LocalError if it stays."""
+    deadline = time.monotonic() + DELETE_TIMEOUT
+    kube.delete(item)
+    while kube.get(item) is not None:
+        if time.monotonic() > deadline:
+            raise LocalError(f"{describe(item)}: still there {DELETE_TIMEOUT:.0f} s after it was deleted")
+        time.sleep(POLL_INTERVAL)
 
 
 def _reason(error: DynamicApiError) -> str:

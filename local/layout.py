@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ def find_or_claim(name: str) -> Layout:
 
     Raises LocalError when the name can't be a cluster's or there are too many clusters.
     """
-    if not (name.replace("-", "").isalnum() and name.islower() and len(name) <= 40 and name[0] != "-" != name[-1]):
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
         raise LocalError(f"cluster name {name!r}: up to 40 lower-case letters, digits and inner dashes are allowed")
     with _clusters_locked():
         if existing := find(name):

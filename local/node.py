@@ -12,7 +12,7 @@ import yaml
 
 from local import cgroups, daemons
 from local.daemons import Daemon
-from local.http import answers_ok
+from local.health import accepts, answers_ok
 from local.layout import Layout, Node
 from local.network import enter
 
@@ -32,6 +32,8 @@ PRIVATE_FOLDERS = {
 def start(layout: Layout, node: Node, binaries: Path) -> None:
     """Start the node, or what is missing of it. Raises LocalError that names the log."""
     cgroups.create(kubelet_group(layout, node))
+    if daemons.main_process(layout, node.name) is None:
+        _mounted(node).unlink(missing_ok=True)  # an earlier machine's
     daemons.ensure(layout, _machine(node))
     machine = daemons.main_process(layout, node.name)
     inside = ("nsenter", f"--target={machine}", "--mount", "--net", "--")
@@ -54,15 +56,19 @@ def _machine(node: Node) -> Daemon:
         f"mkdir -p {node.folder / own} {shared}; mount --bind {node.folder / own} {shared}"
         for own, shared in PRIVATE_FOLDERS.items()
     ]
-    ready = node.run / "mounted"
     script = "; ".join(
         [
-            f"set -e; mkdir -p {node.run}; rm -f {ready}; mount --make-rshared /",
+            f"set -e; mkdir -p {node.run}; mount --make-rshared /",
             *binds,
-            f"touch {ready}; exec sleep infinity",
+            f"touch {_mounted(node)}; exec sleep infinity",
         ]
     )
-    return Daemon(node.name, (*enter(node), "unshare", "--mount", "sh", "-c", script), ready=ready.exists)
+    return Daemon(node.name, (*enter(node), "unshare", "--mount", "sh", "-c", script), ready=_mounted(node).exists)
+
+
+def _mounted(node: Node) -> Path:
+    """The file that says that the machine has its folders."""
+    return node.run / "mounted"
 
 
 def _containerd(layout: Layout, node: Node, inside: tuple[str, ...]) -> Daemon:
@@ -104,7 +110,7 @@ state = "{node.run}/containerd"
     config = folder / "config.toml"
     _write(config, text)
     command = (*inside, "containerd", f"--config={config}", "--log-level=warn")
-    return Daemon(f"containerd-{node.name}", command, ready=_socket(node).exists, configuration=text)
+    return Daemon(f"containerd-{node.name}", command, ready=lambda: accepts(_socket(node)), configuration=text)
 
 
 def _pod_network(node: Node) -> dict[str, object]:

@@ -46,6 +46,10 @@ class PulumiCli:
         """One output, or all of them as a table. Raises LocalError if the stack is not deployed."""
         return self._quietly("stack", "output", *([key] if key else []), "--stack", self.stack).strip()
 
+    def forget(self) -> None:
+        """Forget what was deployed to a cluster that is gone, where the state is ours to keep."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def _prepare(self) -> None:
         """Make the stack if it is not there, and our copy of its file: tracked values, overrides, and the salt."""
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -53,14 +57,14 @@ class PulumiCli:
         before = tracked.read_bytes()
         try:
             self._quietly("stack", "select", "--create", self.stack)
-            content = yaml.safe_load(tracked.read_bytes())
+            content = yaml.safe_load(tracked.read_bytes()) or {}
         finally:
             if tracked.read_bytes() != before:
                 tracked.write_bytes(before)
         if self._stack_file.exists():
             content = {**yaml.safe_load(self._stack_file.read_bytes()), **content}
         values = {f"{PROJECT}:{key}": value for key, value in self.overrides.items()}
-        content["config"] = {**content["config"], **values}
+        content["config"] = {**(content.get("config") or {}), **values}
         self._stack_file.write_text(yaml.safe_dump(content))
 
     @property

@@ -1,4 +1,4 @@
-"""`make up`, `make down`, `make output`: from a bare machine to a counter that answers, and back."""
+"""`make up`, `make down`, `make destroy`, `make output`: from a bare machine to a counter that answers, and back."""
 
 import argparse
 import os
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import requests
 from rich.console import Console
 
-from local import cluster, pulumi_cli, stack_config
+from local import cluster, control_plane, pulumi_cli, stack_config
 from local.commands import run
-from local.errors import LocalError
-from local.kube import Kube
+from local.errors import LocalError, exit_code
+from local.kube import Kube, delete_and_wait
 from local.layout import DEFAULT_NAME, Layout, find
 from local.pulumi_cli import PulumiCli
 
@@ -50,6 +50,10 @@ class LocalEngine:
         """One output, or all of them as a table. Raises LocalError if the stack is not deployed."""
         return run(self._command("output", *([key] if key else [])), env=self._environment()).strip()
 
+    def forget(self) -> None:
+        """Forget what was deployed to a cluster that is gone."""
+        stack_config.load(self.stack, self.overrides).record.unlink(missing_ok=True)
+
     def _command(self, *arguments: str) -> list[str]:
         configuration = [f"--config={key}={value}" for key, value in self.overrides.items()]
         return [sys.executable, "-m", "local.deploy", *arguments, f"--stack={self.stack}", *configuration]
@@ -76,16 +80,47 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def down(arguments: argparse.Namespace, console: Console) -> None:
-    """Delete the deployment; a local cluster goes altogether."""
+    """Delete the deployment and stop the local cluster. The namespace and the volumes stay, and so does the count."""
     layout = None if arguments.context else find(arguments.cluster)
     if layout is None and not arguments.context:
         console.print(f"no local cluster {arguments.cluster}")
         return
     target = _target(arguments, layout)
-    if layout is None or pulumi_cli.path():
+    if layout is None or control_plane.api_server_answers(layout):
         _engine(arguments, target, console).down()
     if layout is not None:
-        cluster.down(layout.name, console)
+        cluster.down(layout, console)
+
+
+def destroy(arguments: argparse.Namespace, console: Console) -> None:
+    """Delete all there is of the deployment: the namespace with its volumes, and a local cluster altogether."""
+    layout = None if arguments.context else find(arguments.cluster)
+    if layout is None and not arguments.context:
+        console.print(f"no local cluster {arguments.cluster}")
+        return
+    target = _target(arguments, layout)
+    namespace = stack_config.load(arguments.stack, target.overrides)["namespace"]
+    what = f"local cluster {layout.name}" if layout else f"namespace {namespace} in context {target.context}"
+    _make_sure(f"This deletes the {what} with its volumes, and so the count.", arguments.yes)
+    engine = _engine(arguments, target, console)
+    if layout is None:
+        engine.down()
+        delete_and_wait(
+            Kube(target.context), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        )
+    else:
+        cluster.destroy(layout, console)
+        engine.forget()
+
+
+def _make_sure(consequence: str, yes: bool) -> None:
+    """Raises LocalError unless the user agrees."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise LocalError(f"{consequence} To say yes without being asked: YES=1")
+    if input(f"{consequence} Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise LocalError("nothing was deleted")
 
 
 def output(arguments: argparse.Namespace) -> None:
@@ -170,7 +205,7 @@ def _find_answering(target: Target, engine: Engine, port: str) -> str | None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "output"])
+    parser.add_argument("command", choices=["up", "down", "destroy", "output"])
     parser.add_argument("key", nargs="?", help="with `output`: print only this one")
     parser.add_argument("--stack", default="dev", help="whose values to use (default: %(default)s)")
     where = parser.add_mutually_exclusive_group()
@@ -179,22 +214,21 @@ def main() -> int:
     parser.add_argument(
         "--engine", choices=["", "pulumi", "local"], default="", help="default: pulumi where it is on PATH, else local"
     )
+    parser.add_argument("--yes", action="store_true", help="with `destroy`: don't ask")
     arguments = parser.parse_args()
-    console = Console()
-    try:
-        stack_config.load(arguments.stack, {})  # a wrong stack is told before anything is started
-        if arguments.command == "up":
-            up(arguments, console)
-        elif arguments.command == "down":
-            down(arguments, console)
-        else:
-            output(arguments)
-    except LocalError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command goes on from here", style="red")
-        return 130
+    return exit_code(lambda: _run(arguments, Console()))
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> int:
+    stack_config.load(arguments.stack, {})  # a wrong stack is told before anything is started
+    if arguments.command == "up":
+        up(arguments, console)
+    elif arguments.command == "down":
+        down(arguments, console)
+    elif arguments.command == "destroy":
+        destroy(arguments, console)
+    else:
+        output(arguments)
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from local.errors import LocalError
+from local.layout import user_state_root
 
 PROJECT = "ha-counter"
 PROJECT_FOLDER = Path(__file__).parent.parent
@@ -20,6 +21,11 @@ class StackConfig:
     program: Path
     stack: str
     values: Mapping[str, str]
+
+    @property
+    def record(self) -> Path:
+        """Where `local/deploy.py` keeps what must outlast its runs."""
+        return user_state_root() / "deployments" / f"{self.stack}@{self['context']}.json"
 
     def __getitem__(self, key: str) -> str:
         return self.values.get(f"{PROJECT}:{key}", "")

@@ -1,32 +1,39 @@
-"""What a local cluster could leave behind on this machine."""
+"""What a local cluster has on this machine, by its marks: its name, its bridge and its addresses.
 
+Only what is this cluster's own is looked at, so that others may come and go meanwhile.
+"""
+
+import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from local import cgroups
-from local.layout import RUN_ROOT, STATE_ROOT
+from local.layout import Layout
 
 
-def traces() -> dict[str, set[str]]:
-    """Everything of the kinds that a cluster makes, by kind: equal before it was made and after it is gone."""
-    return {
-        "processes": {str(pid) for pid in cgroups.processes("ha-counter")},
-        "control groups": {str(path) for root in cgroups.hierarchies() for path in root.glob("ha-counter/**")},
-        "network namespaces": _lines("ip", "netns", "list"),
-        "links": {line.split(":")[1].split("@")[0] for line in _lines("ip", "-oneline", "link")},
-        "routes": _lines("ip", "route"),
-        "mounts": set(Path("/proc/mounts").read_text().splitlines()),
-        "firewall rules": {line for line in _lines("iptables-save") if line.startswith("-A")},
-        "sysctls": {f"{name}={Path('/proc/sys/net/ipv4', name).read_text().strip()}" for name in SYSCTLS},
-        "files": {str(path) for root in (RUN_ROOT, STATE_ROOT) for path in root.glob("*")},
+def traces(layout: Layout) -> dict[str, set[str]]:
+    """What there is of the cluster, by kind. A kind of which there is nothing is left out."""
+    found = {
+        "processes": {str(pid) for pid in cgroups.processes(layout.cgroup)},
+        "control groups": {
+            str(root / layout.cgroup) for root in cgroups.hierarchies() if (root / layout.cgroup).exists()
+        },
+        "network namespaces": _marked(layout, _lines("ip", "netns", "list")),
+        "links": _marked(layout, _lines("ip", "-oneline", "link")),
+        "routes": _marked(layout, _lines("ip", "route")),
+        "mounts": _marked(layout, Path("/proc/mounts").read_text().splitlines()),
+        "firewall rules": _marked(layout, _lines("iptables-save")),
+        "sockets": {str(layout.run)} if layout.run.exists() else set(),
     }
+    return {kind: things for kind, things in found.items() if things}
 
 
-SYSCTLS = ("ip_forward", "conf/all/route_localnet")
+def _marked(layout: Layout, lines: Iterable[str]) -> set[str]:
+    addresses = re.escape(str(layout.network.network_address).removesuffix("0.0"))
+    marks = re.compile(rf"\b{addresses}|\b{layout.bridge}\b|{layout.cgroup}\b(?!-)|\b{layout.name}-(control|node)")
+    return {line for line in lines if marks.search(line)}
 
 
-def _lines(*command: str) -> set[str]:
-    try:
-        return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
-    except FileNotFoundError:  # a package that only `make up` installs
-        return set()
+def _lines(*command: str) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -20,9 +20,10 @@ NAMESPACE = "ha-counter"
 PATIENCE = 120.0
 
 
-def make(target: str, cluster: str, checkout: Path = CHECKOUT) -> str:
+def make(target: str, cluster: str, checkout: Path = CHECKOUT, **variables: str) -> str:
     """What `make TARGET` printed, for a local cluster of its own. Fails the test with all of it if it failed."""
-    return run(["make", "--no-print-directory", target, f"CLUSTER={cluster}"], checkout)
+    settings = [f"{name}={value}" for name, value in {"CLUSTER": cluster, **variables}.items()]
+    return run(["make", "--no-print-directory", target, *settings], checkout)
 
 
 def run(command: list[str], folder: Path = CHECKOUT, **environment: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from local.errors import LocalError
 from local.kube import Kube, Object, describe
 
-CLUSTER_WIDE = ("Namespace", "Node")
+CLUSTER_WIDE = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "StorageClass")
 WORKLOADS = ("Deployment", "StatefulSet")
 
 Key = tuple[str, str, str, str]
@@ -98,7 +98,7 @@ class InMemoryKube(Kube):
         if reason := self.refuses.get(describe(wanted)):
             raise LocalError(f"{describe(wanted)}: {reason}")
         if wanted["kind"] not in CLUSTER_WIDE and not namespace:
-            raise ValueError(f"Namespace is required for {wanted['apiVersion']}.{wanted['kind']}")
+            raise LocalError(f"{describe(wanted)}: it names no namespace")
         if namespace and ("", "Namespace", "", namespace) not in self._objects:
             raise LocalError(f'{describe(wanted)}: namespaces "{namespace}" not found')
 

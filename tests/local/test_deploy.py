@@ -2,10 +2,11 @@
 
 import io
 import sys
+import threading
 from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
@@ -16,6 +17,7 @@ from local import builder, deploy, rollout, stack_config
 from local.builder import Build, Built
 from local.deploy import STACK_LABEL, Engine
 from local.errors import LocalError
+from local.kube import describe
 from local.stack_config import StackConfig
 from tests.local.in_memory_kube import InMemoryKube
 
@@ -313,6 +315,12 @@ def test_a_name_that_was_left_to_the_engine_flows_on(write: Write, up: Up, kube:
     assert kube.find("ConfigMap", "settings")["data"]["key"].startswith("unnamed-")
 
 
+def test_a_secret_arrives_as_its_value(write: Write, up: Up, kube: InMemoryKube) -> None:
+    up(write(CLUSTER, NAMED.replace('"value"', 'pulumi.Output.secret("hidden")')))
+
+    assert kube.find("ConfigMap", "settings")["data"] == {"key": "hidden"}
+
+
 # A second run.
 
 
@@ -487,8 +495,8 @@ def test_down_reaches_the_cluster_by_the_configuration(
 def test_an_object_that_does_not_go_is_told(
     write: Write, up: Up, kube: InMemoryKube, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploy, "DELETE_TIMEOUT", 0.0)
-    monkeypatch.setattr(deploy, "POLL_INTERVAL", 0.0)
+    monkeypatch.setattr("local.kube.DELETE_TIMEOUT", 0.0)
+    monkeypatch.setattr("local.kube.POLL_INTERVAL", 0.0)
     config = write(CLUSTER, NAMED)
     up(config)
     kube.never_goes.add("ConfigMap app/settings")
@@ -574,6 +582,32 @@ def test_after_a_failure_nothing_is_begun_and_the_first_one_is_told(console: Con
             engine.new_resource(MockResourceArgs(type_, "name", {}, custom=True))
 
 
+def test_of_two_failures_at_once_the_first_is_told(write: Write, up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_has_failed = threading.Event()
+
+    class Watched(Engine):
+        def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+            try:
+                return super().new_resource(args)
+            except LocalError:
+                first_has_failed.set()
+                raise
+
+    def fail(build: Build, _report: Callable[[str], None]) -> Built:
+        if build.target == "second":
+            first_has_failed.wait(timeout=5)
+        raise LocalError(f"the {build.target} one")
+
+    monkeypatch.setattr(deploy, "Engine", Watched)
+    monkeypatch.setattr(builder, "ensure", fail)
+    images = (
+        IMAGE.replace('"image"', f'"{name}"').replace('target="web"', f'target="{name}"')
+        for name in ("first", "second")
+    )
+
+    assert error_of(up, write(CLUSTER, *images)) == "the first one"
+
+
 def test_a_workload_that_does_not_become_ready_fails_the_run(
     write: Write, up: Up, kube: InMemoryKube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -609,6 +643,14 @@ def test_a_resource_that_the_engine_does_not_know_is_named(write: Write, up: Up)
     assert error == "resource salt: this engine can't make a random:index/randomId:RandomId; use the Pulumi CLI"
 
 
+def test_an_object_without_a_provider_is_named(write: Write, up: Up) -> None:
+    assert "ConfigMap app/settings" in error_of(up, write(CLUSTER, NAMED.replace("opts=cluster", "")))
+
+
+def test_an_object_without_a_namespace_is_named(write: Write, up: Up) -> None:
+    assert "ConfigMap settings" in error_of(up, write(CLUSTER, NAMED.replace(", **inside", "")))
+
+
 def test_a_function_of_a_provider_is_named(console: Console) -> None:
     with pytest.raises(LocalError, match="function aws:index/getRegion:getRegion"):
         Engine("test", console, {}).call(MockCallArgs("aws:index/getRegion:getRegion", {}, ""))
@@ -622,6 +664,17 @@ def test_the_outputs_of_a_run(write: Write, up: Up) -> None:
 
     assert outputs == {"nodeport": 30180, "address": "http://10.0.0.10"}
     assert str(outputs["nodeport"]) == "30180"
+
+
+def test_numbers_leave_whole(write: Write, up: Up) -> None:
+    thing = """
+thing = k8s.apiextensions.CustomResource(
+    "thing", api_version="example.com/v1", kind="Thing", metadata=inside, spec={"size": 3}, opts=cluster
+)
+pulumi.export("thing", thing.spec)
+"""
+
+    assert repr(up(write(CLUSTER, thing))["thing"]) == "{'size': 3}"
 
 
 def test_they_are_remembered(write: Write, up: Up) -> None:
@@ -712,13 +765,11 @@ def test_a_config_value_may_hold_an_equals_sign(
     assert "is not deployed to 'a=b'" in capsys.readouterr().err
 
 
-@pytest.mark.xfail(raises=ValueError, strict=True, reason="main() unpacks it before it looks at it")
 def test_config_without_a_value_is_told(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command("output", "--config", "context") == 1
     assert "context" in capsys.readouterr().err
 
 
-@pytest.mark.xfail(raises=KeyError, strict=True, reason="print_outputs() looks it up unchecked")
 def test_an_output_that_there_is_not_is_told(
     command: Callable[..., int], write: Write, up: Up, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -732,13 +783,59 @@ def test_an_output_that_there_is_not_is_told(
 
 
 @pytest.fixture
-def real(up: Up) -> dict[str, object]:
-    """The outputs of the real program's deployment, the dev stack's."""
-    return up(stack_config.load("dev", {"context": "test", "registry": "registry.example.com"}))
+def real() -> StackConfig:
+    """The dev stack's configuration, for another cluster and registry."""
+    return stack_config.load("dev", {"context": "test", "registry": "registry.example.com"})
 
 
-def test_the_real_program_deploys(real: dict[str, object], kube: InMemoryKube, images: FakeBuilder) -> None:
-    assert real["nodeport"] == 30180
+def test_the_real_program_is_made_as_a_whole(
+    real: StackConfig, up: Up, kube: InMemoryKube, images: FakeBuilder
+) -> None:
+    up(real)
+
+    assert kube.names("Namespace")[0] == "ha-counter"
+    assert "etcd" in kube.names("StatefulSet")
+    assert "counter-deployment" in kube.names("Deployment")
     assert {"etcd0", "etcd1", "etcd2", "etcd-client", "svc-counter"} <= set(kube.names("Service"))
-    assert kube.names("Deployment")[-1:] == ["counter-deployment"]
-    assert all(build.dockerfile == stack_config.PROJECT_FOLDER / "Dockerfile" for build in images.builds)
+    assert {"counter", "etcd"} <= {build.target for build in images.builds}
+    assert len(kube.applied) == len(kube.objects())
+
+
+def test_its_images_are_built_from_this_repository(real: StackConfig, up: Up, images: FakeBuilder) -> None:
+    up(real)
+
+    places = {(build.context, build.dockerfile) for build in images.builds}
+    assert places == {(stack_config.PROJECT_FOLDER, stack_config.PROJECT_FOLDER / "Dockerfile")}
+
+
+def test_its_port_is_the_one_that_the_service_got(real: StackConfig, up: Up, kube: InMemoryKube) -> None:
+    outputs = up(real)
+
+    [port] = kube.find("Service", "svc-counter")["spec"]["ports"]
+    assert repr(outputs["nodeport"]) == repr(port["nodePort"]) == "30180"
+
+
+def test_a_second_run_of_it_changes_nothing(
+    real: StackConfig, up: Up, kube: InMemoryKube, printed: io.StringIO
+) -> None:
+    up(real)
+    before = kube.objects()
+
+    up(real)
+
+    assert kube.objects() == before
+    assert "\n0 changed, " in printed.getvalue()
+
+
+def test_of_it_down_leaves_the_namespace_alone(real: StackConfig, up: Up, kube: InMemoryKube, console: Console) -> None:
+    up(real)
+
+    down(real, console)
+
+    assert [describe(item) for item in kube.objects()] == ["Namespace ha-counter"]
+
+
+def test_what_it_objects_to_in_its_configuration_is_told(up: Up) -> None:
+    error = error_of(up, stack_config.load("dev", {"context": "test", "nodePort": "80"}))
+
+    assert "ha-counter:nodePort is '80'" in error

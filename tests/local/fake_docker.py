@@ -1,0 +1,94 @@
+"""A Docker engine and a registry, in memory: the part of `docker.DockerClient` that the builder uses."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, ImageNotFound
+
+Event = dict[str, str]
+
+
+class FakeImage:
+    """An image. Its ID and digest follow from what it was built from."""
+
+    def __init__(self, engine: "FakeDocker", content: bytes) -> None:
+        self.id = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self.tags: list[str] = []
+        self.attrs: dict[str, list[str]] = {"RepoDigests": []}
+        self._engine = engine
+
+    def tag(self, name: str) -> None:
+        for image in self._engine.stored:
+            image.tags = [tag for tag in image.tags if tag != name]
+        self.tags.append(name)
+
+    def reload(self) -> None:
+        self.attrs = {"RepoDigests": [f"{name}@{self.id}" for name in self._engine.pushed_to(self)]}
+
+
+class FakeDocker:
+    """What `docker.from_env()` returns. Attributes say what happened, and what is to go wrong."""
+
+    def __init__(self) -> None:
+        self.images = self  # `client.images.build` is a method here
+        self.stored: list[FakeImage] = []
+        self.registry: dict[str, FakeImage] = {}  # repository@digest -> image
+        self.built: list[dict[str, Any]] = []
+        self.pushed: list[str] = []
+        self.build_error: Exception | None = None
+        self.push_error: Exception | None = None
+        self.push_events: list[Event] = [{"status": "Pushed"}]
+        self.reachable = True
+
+    def ping(self) -> bool:
+        if not self.reachable:
+            raise APIError("connection refused")
+        return True
+
+    def build(self, *, path: str, dockerfile: str, target: str | None, tag: str, **_: bool) -> tuple[FakeImage, None]:
+        if self.build_error:
+            raise self.build_error
+        self.built.append({"path": path, "dockerfile": dockerfile, "target": target, "tag": tag})
+        files = b"".join(file.read_bytes() for file in sorted(Path(path).rglob("*")) if file.is_file())
+        image = FakeImage(self, files + str(target).encode())
+        known = [other for other in self.stored if other.id == image.id]
+        image = known[0] if known else image
+        if not known:
+            self.stored.append(image)
+        image.tag(tag)
+        return image, None
+
+    def get(self, name: str) -> FakeImage:
+        for image in self.stored:
+            if name in image.tags:
+                return image
+        raise ImageNotFound(name)
+
+    def list(self, name: str) -> list[FakeImage]:
+        return [image for image in self.stored if any(tag.rpartition(":")[0] == name for tag in image.tags)]
+
+    def remove(self, name: str, *, noprune: bool) -> None:
+        assert noprune, "layers are the next build's cache"
+        self.get(name).tags.remove(name)
+
+    def push(self, name: str, *, stream: bool, decode: bool) -> Iterator[Event]:
+        assert stream
+        assert decode
+        if self.push_error:
+            raise self.push_error
+        self.pushed.append(name)
+        image = self.get(name)
+        if not any("error" in event for event in self.push_events):
+            self.registry[f"{name.rpartition(':')[0]}@{image.id}"] = image
+        return iter(self.push_events)
+
+    def get_registry_data(self, reference: str) -> FakeImage:
+        if reference not in self.registry:
+            raise APIError("manifest unknown")
+        return self.registry[reference]
+
+    def pushed_to(self, image: FakeImage) -> Iterator[str]:
+        """The repositories that hold an image."""
+        return (reference.partition("@")[0] for reference, held in self.registry.items() if held is image)

@@ -1,0 +1,194 @@
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from local import rollout
+from local.errors import LocalError
+from local.kube import Object
+from tests.local.in_memory_kube import InMemoryKube
+
+ROLLED_OUT = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "readyReplicas": 3}
+NO_POD_READY = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3}
+SCHEDULED = {"type": "PodScheduled", "status": "True"}
+
+
+def workload(status: Mapping[str, int] = ROLLED_OUT, *, kind: str = "Deployment", wanted: int = 3) -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"namespace": "app", "name": "web", "generation": 2},
+        "spec": {"replicas": wanted, "selector": {"matchLabels": {"app": "web", "tier": "front"}}},
+        "status": {**status},
+    }
+
+
+def pod(status: Object, name: str = "web-1", **labels: str) -> Object:
+    metadata = {"namespace": "app", "name": name, "labels": {"app": "web", "tier": "front", **labels}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
+
+
+def waiting(reason: str, message: str) -> Object:
+    container = {"name": "web", "ready": False, "state": {"waiting": {"reason": reason, "message": message}}}
+    return {"conditions": [SCHEDULED], "containerStatuses": [container]}
+
+
+RUNNING = {"name": "web", "ready": False, "state": {"running": {}}}
+READY = {"name": "web", "ready": True, "state": {"running": {}}}
+
+
+@pytest.fixture
+def kube() -> InMemoryKube:
+    return InMemoryKube()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline has passed by the time that the cluster is looked at."""
+    monkeypatch.setattr(rollout, "TIMEOUT", -1.0)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollout, "POLL_INTERVAL", 0.0)
+
+
+def no_report(state: str) -> None:
+    raise AssertionError(f"reported {state!r}")
+
+
+def wait_for(kube: InMemoryKube, live: Object) -> None:
+    kube.put(live)
+    rollout.wait(kube, live, no_report)
+
+
+def error_of(kube: InMemoryKube, live: Object) -> str:
+    with pytest.raises(LocalError) as error:
+        wait_for(kube, live)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Service", "Namespace", "PodDisruptionBudget"])
+def test_other_kinds_are_there_as_soon_as_they_exist(kube: InMemoryKube, kind: str) -> None:
+    rollout.wait(kube, workload(kind=kind), no_report)
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_a_workload_that_is_rolled_out_is_not_waited_for(kube: InMemoryKube, kind: str) -> None:
+    wait_for(kube, workload(ROLLED_OUT, kind=kind))
+
+
+def test_fields_of_status_may_be_missing_where_they_are_zero(kube: InMemoryKube) -> None:
+    wait_for(kube, workload({"observedGeneration": 2}, wanted=0))
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("change", "ready"),
+    [
+        pytest.param({"observedGeneration": 1}, 0, id="the controller has not seen the change"),
+        pytest.param({"updatedReplicas": 1}, 1, id="two pods are of the old revision"),
+        pytest.param({"updatedReplicas": 0}, 0, id="all pods are of the old revision"),
+        pytest.param({"readyReplicas": 2}, 2, id="one pod is not ready"),
+        pytest.param({"readyReplicas": 0}, 0, id="no pod is ready"),
+        pytest.param({"replicas": 4}, 2, id="an old pod has not gone yet"),
+        pytest.param({"replicas": 4, "readyReplicas": 4}, 2, id="an old pod has not gone yet and is still ready"),
+        pytest.param({"replicas": 4, "updatedReplicas": 1, "readyReplicas": 3}, 1, id="in the middle of a roll"),
+        pytest.param({"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, 1, id="two pods are not made yet"),
+    ],
+)
+def test_what_is_not_rolled_out_is_waited_for(kube: InMemoryKube, change: dict[str, int], ready: int) -> None:
+    error = error_of(kube, workload({**ROLLED_OUT, **change}))
+
+    assert error.startswith(f"Deployment app/web: {ready} of 3 pods ready")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_a_workload_without_a_status_is_waited_for(kube: InMemoryKube, kind: str) -> None:
+    live = workload(kind=kind)
+    del live["status"]
+
+    assert error_of(kube, live).startswith(f"{kind} app/web: 0 of 3 pods ready")
+
+
+def test_it_is_waited_for_until_it_is_rolled_out(kube: InMemoryKube) -> None:
+    before = workload({**ROLLED_OUT, "observedGeneration": 1})
+    kube.put(before)
+    later = iter([workload({**ROLLED_OUT, "readyReplicas": 2}), workload(ROLLED_OUT)])
+    reports: list[str] = []
+
+    def report(state: str) -> None:
+        reports.append(state)
+        kube.put(next(later))
+
+    rollout.wait(kube, before, report)
+
+    assert reports == ["0 of 3 pods ready", "2 of 3 pods ready"]
+
+
+def test_a_workload_that_somebody_deletes_meanwhile_is_told(kube: InMemoryKube) -> None:
+    with pytest.raises(LocalError, match="Deployment app/web: somebody deleted it"):
+        rollout.wait(kube, workload(), no_report)
+
+
+def test_the_deadline_is_told(kube: InMemoryKube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollout, "TIMEOUT", 0.0)
+    live = workload({**ROLLED_OUT, "readyReplicas": 1})
+    kube.put(live)
+
+    with pytest.raises(LocalError, match="Deployment app/web: 1 of 3 pods ready after 0 s"):
+        rollout.wait(kube, live, lambda _state: None)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [
+        pytest.param(
+            {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}]},
+            "web-1: not scheduled: 0/3 nodes are available",
+            id="no node takes it",
+        ),
+        pytest.param(waiting("ImagePullBackOff", "not found"), "web-1: ImagePullBackOff: not found", id="no image"),
+        pytest.param(
+            waiting("CrashLoopBackOff", "back-off 10s"), "web-1: CrashLoopBackOff: back-off 10s", id="it crashes"
+        ),
+        pytest.param(
+            {"conditions": [SCHEDULED], "containerStatuses": [RUNNING]},
+            "web-1: runs but is not ready; see `kubectl logs web-1`",
+            id="it is not ready",
+        ),
+        pytest.param(
+            {"conditions": [SCHEDULED], "containerStatuses": [READY, RUNNING]},
+            "web-1: runs but is not ready; see `kubectl logs web-1`",
+            id="its second container is not ready",
+        ),
+        pytest.param({"conditions": [SCHEDULED], "containerStatuses": [READY]}, "no pod says why", id="it is ready"),
+        pytest.param({}, "no pod says why", id="nothing is known of it"),
+    ],
+)
+def test_what_a_pod_lacks_is_told(kube: InMemoryKube, status: Object, trouble: str) -> None:
+    kube.put(pod(status))
+
+    assert error_of(kube, workload(NO_POD_READY)).endswith(f"s: {trouble}")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_every_pod_with_a_trouble_is_named(kube: InMemoryKube) -> None:
+    for number in (1, 2):
+        kube.put(pod(waiting("ImagePullBackOff", "not found"), f"web-{number}"))
+
+    troubles = "web-1: ImagePullBackOff: not found; web-2: ImagePullBackOff: not found"
+    assert error_of(kube, workload(NO_POD_READY)).endswith(troubles)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("elsewhere", [{"labels": {"app": "web"}}, {"namespace": "other"}], ids=["labels", "namespace"])
+def test_pods_of_other_workloads_are_not(kube: InMemoryKube, elsewhere: dict[str, Any]) -> None:
+    other = copy.deepcopy(pod(waiting("ImagePullBackOff", "not found")))
+    other["metadata"].update(elsewhere)
+    kube.put(other)
+
+    assert error_of(kube, workload(NO_POD_READY)).endswith("no pod says why")

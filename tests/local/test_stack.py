@@ -1,0 +1,244 @@
+import io
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from local import cluster, stack
+from local.errors import LocalError
+from local.layout import Layout, find_or_claim
+from local.pulumi_cli import PulumiCli
+from local.stack import LocalEngine, Target
+
+TARGET = Target("test", {"context": "test"}, {"KUBECONFIG": "/kubeconfig"}, None)
+
+
+def arguments(engine: str = "", context: str = "", cluster: str = "ha-counter") -> Namespace:
+    return Namespace(engine=engine, context=context, cluster=cluster, stack="dev", key=None)
+
+
+@pytest.fixture
+def without_cli(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+@pytest.fixture
+def with_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the CLI is."""
+    program = tmp_path / "bin" / "pulumi"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    return str(program)
+
+
+# Which engine.
+
+
+@pytest.mark.usefixtures("with_cli")
+@pytest.mark.parametrize(("asked_for", "engine"), [("", PulumiCli), ("pulumi", PulumiCli), ("local", LocalEngine)])
+def test_with_the_cli_it_is_the_engine_unless_the_other_is_asked_for(
+    console: Console, asked_for: str, engine: type
+) -> None:
+    assert isinstance(stack._engine(arguments(asked_for), TARGET, console), engine)
+
+
+@pytest.mark.usefixtures("without_cli")
+@pytest.mark.parametrize("asked_for", ["", "local"])
+def test_without_the_cli_it_is_the_other(console: Console, asked_for: str) -> None:
+    assert isinstance(stack._engine(arguments(asked_for), TARGET, console), LocalEngine)
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_a_cli_that_is_asked_for_and_is_not_there_is_told(console: Console) -> None:
+    with pytest.raises(LocalError, match="ENGINE=pulumi, but there is no `pulumi` on PATH; `make pulumi-cli`"):
+        stack._engine(arguments("pulumi"), TARGET, console)
+
+
+@pytest.mark.usefixtures("with_cli")
+def test_the_choice_of_the_user_is_said(console: Console, printed: io.StringIO) -> None:
+    stack._engine(arguments("local"), TARGET, console)
+
+    assert printed.getvalue() == "engine: local/deploy.py (as ENGINE=local says)\n"
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_the_reason_for_the_other_engine_is_said(console: Console, printed: io.StringIO) -> None:
+    stack._engine(arguments(), TARGET, console)
+
+    assert printed.getvalue() == "engine: local/deploy.py (there is no `pulumi` on PATH)\n"
+
+
+def test_the_cli_that_is_used_is_said(with_cli: str, console: Console, printed: io.StringIO) -> None:
+    stack._engine(arguments(), TARGET, console)
+
+    assert printed.getvalue() == f"engine: {with_cli}\n"
+
+
+@pytest.mark.parametrize("asked_for", ["pulumi", "local"])
+def test_either_engine_deploys_to_the_target(with_cli: str, console: Console, asked_for: str) -> None:
+    del with_cli
+
+    engine = stack._engine(arguments(asked_for), TARGET, console)
+
+    assert (engine.stack, engine.overrides, engine.environment) == ("dev", TARGET.overrides, TARGET.environment)
+
+
+# Which cluster.
+
+
+def test_a_local_cluster_brings_its_kubeconfig_engine_and_registry() -> None:
+    layout = Layout("e2e", 2)
+
+    target = stack._target(arguments(cluster="e2e"), layout)
+
+    assert target == Target(
+        "e2e",
+        {"context": "e2e", "registry": "localhost:5003"},
+        {"KUBECONFIG": str(layout.kubeconfig), "DOCKER_HOST": f"unix://{layout.docker_socket}"},
+        layout,
+    )
+
+
+def test_a_cluster_of_the_user_s_is_reached_as_kubectl_reaches_it() -> None:
+    assert stack._target(arguments(context="kind"), None) == Target("kind", {"context": "kind"}, {}, None)
+
+
+def test_a_local_cluster_that_there_is_not_is_told() -> None:
+    with pytest.raises(LocalError, match="there is no local cluster 'e2e'; `make up`"):
+        stack._target(arguments(cluster="e2e"), None)
+
+
+# The engine without the CLI.
+
+
+def test_its_command_carries_the_overrides() -> None:
+    engine = LocalEngine("dev", {"context": "test", "registry": "localhost:5001"}, {})
+
+    assert engine._command("up") == [
+        sys.executable,
+        "-m",
+        "local.deploy",
+        "up",
+        "--stack=dev",
+        "--config=context=test",
+        "--config=registry=localhost:5001",
+    ]
+
+
+@pytest.fixture
+def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have a shell script run in place of the engine."""
+
+    def replace(script: str) -> None:
+        program = tmp_path / "python"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+
+    return replace
+
+
+def test_a_failed_deployment_is_told(python: Callable[[str], None]) -> None:
+    python("exit 1")
+
+    with pytest.raises(LocalError, match="the deployment failed"):
+        LocalEngine("dev", {}, {}).up()
+
+
+def test_an_output_is_what_the_engine_prints(python: Callable[[str], None]) -> None:
+    python('echo "a warning" >&2; test "$3 $4" = "output nodeport" && echo 30180')
+
+    assert LocalEngine("dev", {}, {}).output("nodeport") == "30180"
+
+
+def test_it_runs_with_the_target_s_variables(python: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/of/the/user")
+    python('echo "$KUBECONFIG"')
+
+    assert LocalEngine("dev", {}, {"KUBECONFIG": "/kubeconfig"}).output(None) == "/kubeconfig"
+
+
+# The command line.
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run the command with these arguments; its exit code."""
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["stack", *words])
+        return stack.main()
+
+    return run
+
+
+def test_a_stack_that_there_is_not_is_told_before_anything_is_started(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "up", lambda *_: pytest.fail("started"))
+
+    assert command("up", "--stack=nowhere") == 1
+    assert "Pulumi.nowhere.yaml" in capsys.readouterr().err
+
+
+def test_down_without_a_local_cluster_says_so(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("down", "--cluster=e2e") == 0
+    assert capsys.readouterr().out == "no local cluster e2e\n"
+
+
+@pytest.mark.usefixtures("without_cli")
+@pytest.mark.parametrize(("what", "words"), [("down", ["down"]), ("destroy", ["destroy", "--yes"])])
+def test_a_local_cluster_that_does_not_answer_still_goes(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    words: list[str],
+) -> None:
+    python("exit 1")  # no engine is asked
+    gone: list[str] = []
+    monkeypatch.setattr(cluster, what, lambda layout, _console: gone.append(layout.name))
+    find_or_claim("e2e")
+
+    assert command(*words, "--cluster=e2e") == 0
+    assert gone == ["e2e"]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_destroy_wants_a_yes(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "destroy", lambda *_: pytest.fail("destroyed without a yes"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    find_or_claim("e2e")
+
+    assert command("destroy", "--cluster=e2e") == 1
+    assert "YES=1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["down", "destroy"])
+def test_without_a_local_cluster_there_is_nothing_to_do(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    assert command(what, "--cluster=e2e") == 0
+    assert capsys.readouterr().out == "no local cluster e2e\n"
+
+
+def test_a_cluster_and_a_context_are_not_both_taken(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command("up", "--cluster=e2e", "--context=kind")
+
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_an_output_of_a_cluster_that_there_is_not_is_told(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("output", "nodeport") == 1
+    assert capsys.readouterr().err == "error: there is no local cluster 'ha-counter'; `make up` makes it\n"
