@@ -346,29 +346,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.deploy", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["up", "down", "output"])
     parser.add_argument("key", nargs="?", help="with `output`: print only this one")
-    parser.add_argument("--stack", default="dev", help="whose values to use (default: %(default)s)")
-    parser.add_argument(
-        "--config", action="append", default=[], metavar="KEY=VALUE", help="use this value instead of the stack file's"
-    )
+    stack_config.add_arguments(parser)
     arguments = parser.parse_args()
     return exit_code(lambda: _run(arguments, Console(stderr=True)))
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> int:
-    config = stack_config.load(arguments.stack, _overrides(arguments.config))
+    config = stack_config.from_arguments(arguments)
     if arguments.command == "down":
         down(config, console)
         return 0
     outputs = up(config, console) if arguments.command == "up" else output(config)
     print_outputs(outputs, arguments.key)
     return 0
-
-
-def _overrides(words: list[str]) -> dict[str, str]:
-    wrong = [word for word in words if "=" not in word]
-    if wrong:
-        raise LocalError(f"--config {' '.join(wrong)}: it must be KEY=VALUE")
-    return dict(word.split("=", 1) for word in words)
 
 
 def print_outputs(outputs: dict[str, object], key: str | None) -> None:

@@ -19,6 +19,7 @@ NEEDED = {
     "conntrack": "conntrack",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "hey": "hey",  # the load of the README's walk-through
 }
 
 

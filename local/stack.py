@@ -18,6 +18,7 @@ from local.errors import LocalError, exit_code
 from local.kube import Kube, delete_and_wait
 from local.layout import DEFAULT_NAME, Layout, find
 from local.pulumi_cli import PulumiCli
+from local.stack_config import PROJECT_FOLDER
 
 ANSWER_TIMEOUT = 30.0
 
@@ -72,11 +73,22 @@ Engine = LocalEngine | PulumiCli
 
 def up(arguments: argparse.Namespace, console: Console) -> None:
     """Bring up the local cluster unless a context is given, deploy, and say where the counter answers."""
+    _preflight(arguments.stack, {"context": arguments.context or arguments.cluster}, {}, "--config-only")
     layout = None if arguments.context else cluster.up(arguments.cluster, console)
     target = _target(arguments, layout)
+    _preflight(arguments.stack, target.overrides, target.environment)
     engine = _engine(arguments, target, console)
     engine.up()
     _say_where(target, engine, console)
+
+
+def _preflight(stack: str, overrides: Mapping[str, str], environment: Mapping[str, str], *options: str) -> None:
+    """Look at the configuration and the cluster as the engine will. Raises LocalError if they won't do."""
+    configuration = [f"--config={key}={value}" for key, value in overrides.items()]
+    command = [sys.executable, "-m", "local.preflight", f"--stack={stack}", *configuration, *options]
+    done = subprocess.run(command, env={**os.environ, **environment, "PYTHONPATH": str(PROJECT_FOLDER / "infra")})
+    if done.returncode != 0:
+        raise LocalError("nothing was changed")
 
 
 def down(arguments: argparse.Namespace, console: Console) -> None:

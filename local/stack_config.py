@@ -1,5 +1,6 @@
 """A stack's configuration as the Pulumi CLI reads it: the project's defaults, then the stack file, then overrides."""
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,22 @@ def load(stack: str, overrides: Mapping[str, str]) -> StackConfig:
         raise LocalError(f"configuration keys {unknown}: no such key; there are {sorted(schema)}")
     values = {key: _as_text(value) for key, value in {**defaults, **stack_values, **given}.items()}
     return StackConfig(PROJECT_FOLDER / project["main"], stack, values)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that works on a stack."""
+    parser.add_argument("--stack", default="dev", help="whose values to use (default: %(default)s)")
+    parser.add_argument(
+        "--config", action="append", default=[], metavar="KEY=VALUE", help="use this value instead of the stack file's"
+    )
+
+
+def from_arguments(arguments: argparse.Namespace) -> StackConfig:
+    """What those options say. Raises LocalError as `load` does, and for a value that is not KEY=VALUE."""
+    wrong = [word for word in arguments.config if "=" not in word]
+    if wrong:
+        raise LocalError(f"--config {' '.join(wrong)}: it must be KEY=VALUE")
+    return load(arguments.stack, dict(word.split("=", 1) for word in arguments.config))
 
 
 def _read(file: Path) -> dict[str, Any]:

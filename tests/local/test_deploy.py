@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -878,6 +879,16 @@ def test_of_it_down_leaves_the_namespace_alone(real: StackConfig, up: Up, kube: 
     down(real, console)
 
     assert [describe(item) for item in kube.objects()] == ["Namespace ha-counter"]
+
+
+def test_what_it_keeps_of_a_live_stack_is_told_and_kept(real: StackConfig, up: Up, kube: InMemoryKube) -> None:
+    up(real)
+    before = kube.objects()
+
+    error = error_of(up, replace(real, values={**real.values, "ha-counter:etcdMembers": "5"}))
+
+    assert "ha-counter:etcdMembers is '5': it must stay '3'" in error
+    assert kube.objects() == before
 
 
 def test_what_it_objects_to_in_its_configuration_is_told(up: Up) -> None:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from local import certificates, health
-from local.health import answers_ok
+from local.health import accepts, answers_ok
 from local.layout import Layout
 
 
@@ -99,3 +100,39 @@ def test_the_server_of_another_cluster_is_not_well(cluster: Layout, api_server: 
     certificates.create(other)
 
     assert not answers_ok(f"{api_server}/200", other.pki / "ca.crt", cluster.pki / "admin")
+
+
+def test_before_the_certificates_are_made_nothing_is_well(cluster: Layout, serve: Serve) -> None:
+    address = serve()
+
+    assert not answers_ok(f"{address}/200", cluster.pki / "ca.crt", cluster.pki / "admin")
+
+
+# Unix sockets.
+
+
+@pytest.fixture
+def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Somebody who listens on the socket `here` of this folder."""
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("here")
+        listening.listen()
+        yield listening
+
+
+@pytest.mark.usefixtures("listener")
+def test_a_socket_that_somebody_listens_on_accepts() -> None:
+    assert accepts(Path("here"))
+
+
+def test_a_socket_whose_listener_is_gone_does_not(listener: socket.socket) -> None:
+    listener.close()
+
+    assert Path("here").exists()
+    assert not accepts(Path("here"))
+
+
+@pytest.mark.usefixtures("listener")
+def test_a_socket_that_there_is_not_does_not() -> None:
+    assert not accepts(Path("there"))

@@ -13,8 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from local import kube as kube_module
 from local.errors import LocalError
-from local.kube import Kube, Object, describe
+from local.kube import Kube, Object, delete_and_wait, describe
+from tests.local.in_memory_kube import InMemoryKube
 
 VERBS = ["create", "delete", "get", "list", "patch"]
 CONFIG_MAP: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "app", "name": "settings"}}
@@ -259,6 +261,20 @@ def test_what_an_object_owns_is_deleted_before_it(kube: Kube, server: ApiServer)
 
 def test_an_object_that_is_not_there_is_deleted_already(kube: Kube) -> None:
     kube.delete(CONFIG_MAP)
+
+
+def test_a_deletion_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kube_module, "POLL_INTERVAL", 0.0)
+    answers: list[Object | None] = [CONFIG_MAP, CONFIG_MAP, None]
+
+    class Lingering(InMemoryKube):
+        def get(self, wanted: Object) -> Object | None:
+            assert self.deleted == [describe(wanted)]
+            return answers.pop(0)
+
+    delete_and_wait(Lingering(), CONFIG_MAP)
+
+    assert answers == []
 
 
 def test_a_refusal_to_delete_is_told_with_its_reason(kube: Kube, server: ApiServer) -> None:

@@ -246,6 +246,23 @@ def test_the_passphrase_is_the_user_s_or_empty(
     assert environment(bin_).get("PULUMI_CONFIG_PASSPHRASE") == passphrase
 
 
+# What is remembered.
+
+
+def test_a_cluster_that_is_gone_is_forgotten(cli: PulumiCli, copy: Path) -> None:
+    cli.up()
+    replace(cli, context="other").up()
+
+    cli.forget()
+
+    assert not copy.parent.exists()
+    assert copy.parent.with_name("other").is_dir()
+
+
+def test_one_that_was_never_deployed_to_is_forgotten_already(cli: PulumiCli) -> None:
+    cli.forget()
+
+
 # Where the CLI is.
 
 

@@ -3,15 +3,17 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from local import cluster, stack
+from local import cluster, stack, stack_config
 from local.errors import LocalError
 from local.layout import Layout, find_or_claim
 from local.pulumi_cli import PulumiCli
 from local.stack import LocalEngine, Target
+from tests.local.in_memory_kube import InMemoryKube
 
 TARGET = Target("test", {"context": "test"}, {"KUBECONFIG": "/kubeconfig"}, None)
 
@@ -185,11 +187,6 @@ def test_a_stack_that_there_is_not_is_told_before_anything_is_started(
     assert "Pulumi.nowhere.yaml" in capsys.readouterr().err
 
 
-def test_down_without_a_local_cluster_says_so(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("down", "--cluster=e2e") == 0
-    assert capsys.readouterr().out == "no local cluster e2e\n"
-
-
 @pytest.mark.usefixtures("without_cli")
 @pytest.mark.parametrize(("what", "words"), [("down", ["down"]), ("destroy", ["destroy", "--yes"])])
 def test_a_local_cluster_that_does_not_answer_still_goes(
@@ -218,6 +215,95 @@ def test_destroy_wants_a_yes(
 
     assert command("destroy", "--cluster=e2e") == 1
     assert "YES=1" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_cli")
+@pytest.mark.parametrize(("answer", "exit_code"), [("y", 0), (" Yes", 0), ("", 1), ("n", 1), ("yesterday", 1)])
+def test_destroy_asks_on_a_terminal(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, answer: str, exit_code: int
+) -> None:
+    gone: list[str] = []
+    monkeypatch.setattr(cluster, "destroy", lambda layout, _console: gone.append(layout.name))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda _question: answer)
+    find_or_claim("e2e")
+
+    assert command("destroy", "--cluster=e2e") == exit_code
+    assert gone == ([] if exit_code else ["e2e"])
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_after_destroy_the_outputs_are_forgotten(command: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "destroy", lambda *_: None)
+    records = [stack_config.load("dev", {"context": context}).record for context in ("e2e", "other")]
+    for record in records:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.touch()
+    find_or_claim("e2e")
+
+    command("destroy", "--cluster=e2e", "--yes")
+
+    assert [record.exists() for record in records] == [False, True]
+
+
+@pytest.fixture
+def kubes(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, Path | None], InMemoryKube]:
+    """The clusters that are reached, by context and kubeconfig. Each has a namespace `ha-counter` and another."""
+    reached: dict[tuple[str, Path | None], InMemoryKube] = {}
+
+    def connect(context: str, kubeconfig: Path | None = None) -> InMemoryKube:
+        kube = reached.setdefault((context, kubeconfig), InMemoryKube())
+        for name in ("ha-counter", "default"):
+            kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        return kube
+
+    monkeypatch.setattr(stack, "Kube", connect)
+    return reached
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_of_a_cluster_of_the_user_s_destroy_deletes_the_namespace(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    tmp_path: Path,
+) -> None:
+    python(f'echo "$3 $5" > {tmp_path}/call')
+
+    assert command("destroy", "--context=kind", "--yes") == 0
+
+    assert (tmp_path / "call").read_text() == "down --config=context=kind\n"
+    assert kubes[("kind", None)].names("Namespace") == ["default"]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_where_the_deployment_stays_the_namespace_stays(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    kubes: dict[tuple[str, Path | None], InMemoryKube],
+) -> None:
+    python("exit 1")
+
+    assert command("destroy", "--context=kind", "--yes") == 1
+    assert kubes == {}
+
+
+@pytest.mark.xfail(raises=AssertionError, strict=True, reason="destroy() connects without the stack's kubeconfig")
+@pytest.mark.usefixtures("without_cli")
+def test_the_namespace_is_deleted_where_the_stack_is(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    python("exit 0")
+    (tmp_path / "Pulumi.yaml").write_text((stack_config.PROJECT_FOLDER / "Pulumi.yaml").read_text())
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  ha-counter:kubeconfig: /of/the/stack\n")
+    monkeypatch.setattr(stack_config, "PROJECT_FOLDER", tmp_path)
+
+    assert command("destroy", "--context=kind", "--yes") == 0
+    assert list(kubes) == [("kind", Path("/of/the/stack"))]
 
 
 @pytest.mark.parametrize("what", ["down", "destroy"])
