@@ -9,7 +9,7 @@ from rich.table import Table
 
 from local import binaries, cluster
 from local.errors import LocalError, exit_code
-from local.layout import DEFAULT_NAME, Layout, find
+from local.layout import DEFAULT_NAME, DEFAULT_SIZE, MAX_SIZE, Layout, find
 
 
 def main() -> int:
@@ -22,7 +22,9 @@ def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("--name", default=DEFAULT_NAME, help="the cluster's name (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start the cluster, or what is missing of it")
+    up = commands.add_parser("up", help="start the cluster, or what is missing of it")
+    sizes = range(1, MAX_SIZE + 1)
+    up.add_argument("--nodes", type=int, choices=sizes, metavar="N", help=f"1 to {MAX_SIZE}; default: {DEFAULT_SIZE}")
     commands.add_parser("down", help="stop the cluster; its objects and volumes stay for the next `up`")
     commands.add_parser("destroy", help="stop the cluster and remove it with its volumes")
     commands.add_parser("status", help="show the daemons, their memory and their logs")
@@ -35,7 +37,7 @@ def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def _run(arguments: argparse.Namespace, rest: list[str], console: Console) -> int:
     if arguments.command == "up":
-        layout = cluster.up(arguments.name, console)
+        layout = cluster.up(arguments.name, console, arguments.nodes)
         console.print(
             f'The cluster is up. To use it: eval "$(python -m local --name {layout.name} env)"', highlight=False
         )

@@ -25,7 +25,7 @@ from local import (
 )
 from local.errors import LocalError
 from local.kube import Kube
-from local.layout import NODE_COUNT, Layout, cache_root, find_or_claim, release
+from local.layout import Layout, cache_root, find_or_claim, release
 from local.steps import Report, Steps
 
 PACKAGES = "packages"
@@ -57,10 +57,13 @@ def build(console: Console) -> None:
         _build(steps)
 
 
-def up(name: str, console: Console) -> Layout:
-    """Bring the cluster up, or what is missing of it. Raises LocalError that names what failed and its log."""
+def up(name: str, console: Console, size: int | None = None) -> Layout:
+    """Bring the cluster up, or what is missing of it. A new one has three nodes, or as many as `size` says.
+
+    Raises LocalError that names what failed and its log.
+    """
     require_linux_root()
-    layout = find_or_claim(name)
+    layout = find_or_claim(name, size)
     steps = Steps([PACKAGES, PROGRAMS, PYTHON, NETWORK, CONTROL_PLANE, IMAGES, NODES, ADDONS], console)
     with steps.shown():
         built = _build(steps)
@@ -180,7 +183,7 @@ def _images(layout: Layout, built: Path, steps: Steps) -> None:
 
 def _nodes(layout: Layout, built: Path, report: Report) -> None:
     for number, machine in enumerate(layout.nodes, start=1):
-        report(f"{number} of {NODE_COUNT}")
+        report(f"{number} of {layout.size}")
         node.start(layout, machine, built)
     if layout.serves_localhost:
         report("127.0.0.1")

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,8 @@ from local.errors import LocalError
 STATE_ROOT = Path("/var/lib/ha-counter")
 RUN_ROOT = Path("/run/ha-counter")
 DEFAULT_NAME = "ha-counter"
-NODE_COUNT = 3
+DEFAULT_SIZE = 3
+MAX_SIZE = 9
 MAX_CLUSTERS = 16
 
 # Clusters lie side by side in 10.201.0.0/16, 10.202.0.0/16, ... of which nothing is seen outside this machine.
@@ -48,10 +50,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Layout:
-    """A cluster's name and its number on this machine; the rest follows."""
+    """A cluster's name, its number on this machine, and how many nodes it has; the rest follows."""
 
     name: str
     index: int
+    size: int = DEFAULT_SIZE
 
     @property
     def state(self) -> Path:
@@ -117,7 +120,7 @@ class Layout:
 
     @property
     def nodes(self) -> list[Node]:
-        return [self._node(f"node{n}", host=10 + n, pods=n) for n in range(1, NODE_COUNT + 1)]
+        return [self._node(f"node{n}", host=10 + n, pods=n) for n in range(1, self.size + 1)]
 
     @property
     def api_server(self) -> str:
@@ -163,30 +166,34 @@ class Layout:
 def find(name: str) -> Layout | None:
     """The layout of a cluster that exists on this machine, or None."""
     try:
-        return Layout(name, int((STATE_ROOT / name / "index").read_text()))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        record = json.loads((STATE_ROOT / name / "cluster.json").read_text())
+        return Layout(name, record["index"], record["size"])
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         return None
 
 
-def find_or_claim(name: str) -> Layout:
-    """The layout of the cluster, which gets the lowest free number if it has none yet.
+def find_or_claim(name: str, size: int | None = None) -> Layout:
+    """The layout of the cluster, which gets the lowest free number, and that many nodes, if it is not there yet.
 
-    Raises LocalError when the name can't be a cluster's or there are too many clusters.
+    Raises LocalError when the name can't be a cluster's, when there are too many clusters, and when the cluster is
+    there with another number of nodes.
     """
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
         raise LocalError(f"cluster name {name!r}: up to 40 lower-case letters, digits and inner dashes are allowed")
     with _clusters_locked():
         if existing := find(name):
+            if size not in (None, existing.size):
+                raise LocalError(f"cluster {name!r} has {existing.size} nodes, not {size}; destroy it first")
             return existing
         taken = {other.index for other in _all()}
         free = [index for index in range(MAX_CLUSTERS) if index not in taken]
         if not free:
             raise LocalError(f"cluster {name!r}: there are {MAX_CLUSTERS} clusters already; take one down first")
-        layout = Layout(name, free[0])
+        layout = Layout(name, free[0], size or DEFAULT_SIZE)
         layout.state.mkdir(parents=True, exist_ok=True)
-        record = layout.state / "index.part"
-        record.write_text(str(layout.index))
-        record.rename(layout.state / "index")
+        record = layout.state / "cluster.part"
+        record.write_text(json.dumps({"index": layout.index, "size": layout.size}))
+        record.rename(layout.state / "cluster.json")
         return layout
 
 

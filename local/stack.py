@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 from rich.console import Console
@@ -28,6 +29,7 @@ class Target:
     """The cluster to deploy to, and what must be set so that an engine deploys there and nowhere else."""
 
     context: str
+    kubeconfig: Path | None  # None: the one that kubectl takes
     overrides: Mapping[str, str]
     environment: Mapping[str, str]
     layout: Layout | None  # of the local cluster, if it is one
@@ -118,7 +120,8 @@ def destroy(arguments: argparse.Namespace, console: Console) -> None:
     if layout is None:
         engine.down()
         delete_and_wait(
-            Kube(target.context), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+            Kube(target.context, target.kubeconfig),
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         )
     else:
         cluster.destroy(layout, console)
@@ -143,11 +146,15 @@ def output(arguments: argparse.Namespace) -> None:
 
 def _target(arguments: argparse.Namespace, layout: Layout | None) -> Target:
     if arguments.context:
-        return Target(arguments.context, {"context": arguments.context}, {}, None)
+        overrides = {"context": arguments.context}
+        kubeconfig = stack_config.load(arguments.stack, overrides)["kubeconfig"]
+        return Target(arguments.context, Path(kubeconfig) if kubeconfig else None, overrides, {}, None)
     if layout is None:
         raise LocalError(f"there is no local cluster {arguments.cluster!r}; `make up` makes it")
     environment = {"KUBECONFIG": str(layout.kubeconfig), "DOCKER_HOST": f"unix://{layout.docker_socket}"}
-    return Target(layout.name, {"context": layout.name, "registry": layout.registry}, environment, layout)
+    return Target(
+        layout.name, layout.kubeconfig, {"context": layout.name, "registry": layout.registry}, environment, layout
+    )
 
 
 def _engine(arguments: argparse.Namespace, target: Target, console: Console) -> Engine:
@@ -191,8 +198,7 @@ def _say_where(target: Target, engine: Engine, console: Console) -> None:
 
 def _find_answering(target: Target, engine: Engine, port: str) -> str | None:
     """An address at which one of this deployment's own pods answered just now."""
-    kubeconfig = target.layout.kubeconfig if target.layout else None
-    kube = Kube(target.context, kubeconfig)
+    kube = Kube(target.context, target.kubeconfig)
     nodes = [
         address["address"]
         for node in kube.list("v1", "Node")

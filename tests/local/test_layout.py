@@ -87,6 +87,13 @@ def test_a_name_of_digits_is_taken() -> None:
     assert find_or_claim("42").name == "42"
 
 
+def test_a_cluster_has_as_many_nodes_as_it_was_made_with() -> None:
+    assert len(find_or_claim("one", 1).nodes) == 1
+    assert len(find_or_claim("one").nodes) == 1
+    with pytest.raises(LocalError, match="has 1 nodes, not 3"):
+        find_or_claim("one", 3)
+
+
 # Which clusters there are.
 
 
@@ -104,7 +111,7 @@ def test_another_is_not() -> None:
 
 def test_a_cluster_whose_number_was_not_written_to_the_end_is_not_found() -> None:
     Layout("one", 0).state.mkdir(parents=True)
-    (Layout("one", 0).state / "index").touch()
+    (Layout("one", 0).state / "cluster.json").touch()
 
     assert find("one") is None
 

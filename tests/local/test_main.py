@@ -120,7 +120,7 @@ def test_other_commands_are_refused(command: Command, words: list[str]) -> None:
 def test_an_error_is_told_in_one_line(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def up(name: str, _console: object) -> Layout:
+    def up(name: str, *_: object) -> Layout:
         raise LocalError(f"{name}: {'no ' * 100}[red]")
 
     monkeypatch.setattr(cluster, "up", up)
@@ -132,7 +132,7 @@ def test_an_error_is_told_in_one_line(
 def test_an_interruption_says_how_to_go_on(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def up(_name: str, _console: object) -> Layout:
+    def up(*_: object) -> Layout:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cluster, "up", up)

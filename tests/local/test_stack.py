@@ -15,7 +15,7 @@ from local.pulumi_cli import PulumiCli
 from local.stack import LocalEngine, Target
 from tests.local.in_memory_kube import InMemoryKube
 
-TARGET = Target("test", {"context": "test"}, {"KUBECONFIG": "/kubeconfig"}, None)
+TARGET = Target("test", None, {"context": "test"}, {"KUBECONFIG": "/kubeconfig"}, None)
 
 
 def arguments(engine: str = "", context: str = "", cluster: str = "ha-counter") -> Namespace:
@@ -99,6 +99,7 @@ def test_a_local_cluster_brings_its_kubeconfig_engine_and_registry() -> None:
 
     assert target == Target(
         "e2e",
+        layout.kubeconfig,
         {"context": "e2e", "registry": "localhost:5003"},
         {"KUBECONFIG": str(layout.kubeconfig), "DOCKER_HOST": f"unix://{layout.docker_socket}"},
         layout,
@@ -106,7 +107,7 @@ def test_a_local_cluster_brings_its_kubeconfig_engine_and_registry() -> None:
 
 
 def test_a_cluster_of_the_user_s_is_reached_as_kubectl_reaches_it() -> None:
-    assert stack._target(arguments(context="kind"), None) == Target("kind", {"context": "kind"}, {}, None)
+    assert stack._target(arguments(context="kind"), None) == Target("kind", None, {"context": "kind"}, {}, None)
 
 
 def test_a_local_cluster_that_there_is_not_is_told() -> None:
@@ -288,7 +289,6 @@ def test_where_the_deployment_stays_the_namespace_stays(
     assert kubes == {}
 
 
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="destroy() connects without the stack's kubeconfig")
 @pytest.mark.usefixtures("without_cli")
 def test_the_namespace_is_deleted_where_the_stack_is(
     command: Callable[..., int],
