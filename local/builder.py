@@ -58,6 +58,14 @@ def ensure(build: Build, report: Callable[[str], None]) -> Built:
     return Built(reference, changed=known is None)
 
 
+def tag(image: str, name: str) -> None:
+    """Give an image another name. Raises LocalError if there is no such image."""
+    found = _find(_engine(), image)
+    if found is None:
+        raise LocalError(f"image {image}: the Docker engine has no such image")
+    found.tag(name)
+
+
 def _engine() -> docker.DockerClient:
     where = os.environ.get("DOCKER_HOST", "the default socket")
     try:

@@ -7,8 +7,8 @@ live values back as outputs. Order and dependencies are the runtime's own.
 An object that this engine made carries a label with the stack's name, from its creation on: that is how it is found
 again, also after a run that was cut off, and why an object of somebody else's is never taken over. So the only state
 is what the last run put out, and what the program stashed. What it is not: it makes no previews, knows no providers
-but `kubernetes` and `docker`, ignores resource options other than dependencies, providers and `retain_on_delete`, and
-never replaces an object that can't be changed in place.
+but `kubernetes` and `docker`, ignores resource options other than dependencies, providers, `retain_on_delete` and the
+hooks before a Stash changes, and never replaces an object that can't be changed in place.
 """
 
 import argparse
@@ -26,13 +26,18 @@ from typing import Any
 
 import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
-from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest, RegisterResourceResponse
+from pulumi.runtime.proto.callback_pb2 import Callback
+from pulumi.runtime.proto.resource_pb2 import (
+    RegisterResourceHookRequest,
+    RegisterResourceRequest,
+    RegisterResourceResponse,
+)
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 from rich.console import Console
 
-from local import builder, rollout, stack_config
+from local import builder, hooks, rollout, stack_config
 from local.errors import LocalError, exit_code
 from local.kube import Kube, Object, delete_and_wait, describe
 from local.stack_config import PROJECT, StackConfig
@@ -76,15 +81,17 @@ def output(config: StackConfig) -> dict[str, object]:
 class Engine(Mocks):
     """What stands behind Pulumi's monitor: the runtime calls it for each resource, from several threads."""
 
-    def __init__(self, stack: str, console: Console, stash: Mapping[str, object]) -> None:
-        """`stash` is what the last run left: the first value of each Stash, by name."""
+    def __init__(self, stack: str, console: Console, stash: Mapping[str, Any]) -> None:
+        """`stash` is what the last run left: the first and the last value of each Stash, by name."""
         self._stack = stack
         self._console = console
         self._clusters: dict[tuple[str, Path | None], Kube] = {}
         self._providers: dict[str, Kube] = {}
         self._lock = threading.Lock()
-        self.stash = dict(stash)
-        self.retained: set[tuple[str, str]] = set()
+        self._stashed = stash
+        self.stash: dict[str, Any] = {}
+        self.requests: dict[tuple[str, str], RegisterResourceRequest] = {}
+        self.hooks: dict[str, Callback] = {}
         self.registered: set[tuple[str, ...]] = set()
         self.changed = 0
         self.unchanged = 0
@@ -114,8 +121,11 @@ class Engine(Mocks):
             return self._image(inputs)
         if args.typ.startswith("kubernetes:"):
             return self._object(args, inputs)
+        if args.typ == "docker:index/tag:Tag":
+            builder.tag(inputs["sourceImage"], inputs["targetImage"])
+            return args.name, inputs
         if args.typ == "pulumi:index:Stash":
-            return args.name, {**inputs, "output": self.stash.setdefault(args.name, inputs["input"])}
+            return self._stash(args, inputs)
         if not args.custom:  # a component: its children are what there is to make
             return None, {}
         raise LocalError(f"resource {args.name}: this engine can't make a {args.typ}; use the Pulumi CLI")
@@ -142,6 +152,20 @@ class Engine(Mocks):
             done.changed = built.changed
         return built.reference, {**inputs, "repoDigest": built.reference}
 
+    def _stash(self, args: MockResourceArgs, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Remember the first value and the last; before that changes, call the program if it wants that."""
+        before = self._stashed.get(args.name)
+        request = self.requests[args.typ, args.name]
+        if before is None or before["input"] != inputs["input"]:
+            for hook in request.hooks.before_create if before is None else request.hooks.before_update:
+                with self._shown(args.name) as done:
+                    hooks.call(self.hooks[hook], request)
+                    done.changed = True
+        state = {**inputs, "output": before["output"] if before else inputs["input"]}
+        with self._lock:
+            self.stash[args.name] = state
+        return args.name, state
+
     def _object(self, args: MockResourceArgs, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         wanted = self._marked(args, inputs)
         kube = self._providers.get(str(args.provider).rpartition("::")[2])
@@ -165,7 +189,7 @@ class Engine(Mocks):
         unique = hashlib.sha256(f"{self._stack} {args.typ} {args.name}".encode()).hexdigest()[:8]
         metadata = inputs.get("metadata") or {}
         labels = {**metadata.get("labels", {}), STACK_LABEL: self._stack}
-        if (args.typ, args.name) in self.retained:
+        if self.requests[args.typ, args.name].retainOnDelete:
             labels[RETAINED_LABEL] = "true"
         return {**inputs, "metadata": {"name": f"{args.name}-{unique}", **metadata, "labels": labels}}
 
@@ -190,17 +214,20 @@ class Engine(Mocks):
 
 
 class _Monitor(MockMonitor):
-    """Tells the engine of the one resource option that is not among the arguments of its calls."""
+    """Tells the engine what is not among the arguments of its calls: resource options, and hooks."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._engine = engine
 
     def RegisterResource(self, request: RegisterResourceRequest) -> RegisterResourceResponse:  # noqa: N802
-        if request.retainOnDelete:
-            self._engine.retained.add((request.type, request.name))
+        self._engine.requests[request.type, request.name] = request
         response: RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         return response
+
+    def RegisterResourceHook(self, request: RegisterResourceHookRequest) -> object:  # noqa: N802
+        self._engine.hooks[request.name] = request.callback
+        return super().RegisterResourceHook(request)  # type: ignore[no-untyped-call]
 
 
 class _Progress:

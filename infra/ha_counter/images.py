@@ -6,7 +6,7 @@ import pulumi
 import pulumi_docker as docker
 
 from ha_counter.delivery import Delivery, Existing, Load, Push, RegistryLogin
-from ha_counter.node_images import NodeImage
+from ha_counter.node_images import copy_into_nodes
 
 # Pulumi runs the program in infra/. Relative paths keep the state the same wherever the repository is checked out.
 _REPOSITORY = ".."
@@ -83,8 +83,7 @@ class Images(pulumi.ComponentResource):
             target_image=image.repo_digest.apply(lambda image_id: f"{name}:{_short(image_id)}"),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        in_nodes = NodeImage(target, tag.target_image, load.context, pulumi.ResourceOptions(parent=self))
-        return in_nodes.reference
+        return copy_into_nodes(f"{target}-in-nodes", tag.target_image, load.context, parent=self)
 
 
 def _short(image_id: str) -> str:

@@ -2,36 +2,39 @@
 
 import shutil
 import subprocess
-from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
 
 _KIND_CONTEXT = "kind-"
 _TIMEOUT_SECONDS = 600
 
 
-class NodeImage(Resource, module="ha-counter", name="NodeImage"):
-    """An image in all nodes of a cluster. It stays there when it is no longer needed: the kubelets clean up.
+def copy_into_nodes(
+    name: str, reference: pulumi.Input[str], context: str, parent: pulumi.Resource
+) -> pulumi.Output[str]:
+    """Have an image in all nodes of a cluster.
 
-    Nodes that join later don't get it.
+    The stack remembers what it copied last. It is copied before that is written down, so what failed is tried again.
+    (`pulumi.dynamic` is of no use: its plugin does not find the virtual environment of a program in a subfolder.)
 
-    Attributes:
-        reference: The image's name and tag, known once the nodes have it.
+    Nodes that join later don't get the image, and nobody removes it: the kubelets clean up.
+
+    Args:
+        name: What Pulumi calls it.
+        reference: The image's name and tag in this machine's Docker. The tag must change with the content.
+        context: The kubeconfig's context of the cluster.
+        parent: The component that it is a part of.
+
+    Returns:
+        The reference, known once the nodes have the image.
     """
 
-    reference: pulumi.Output[str]
+    def copy(change: pulumi.ResourceHookArgs) -> None:
+        run(load_command((change.new_inputs or {})["input"], context))
 
-    def __init__(self, name: str, reference: pulumi.Input[str], context: str, opts: pulumi.ResourceOptions) -> None:
-        """Copy the image.
-
-        Args:
-            name: What Pulumi calls it.
-            reference: The image's name and tag in this machine's Docker. The tag must change with the content.
-            context: The kubeconfig's context of the cluster.
-            opts: Resource options.
-        """
-        super().__init__(_Loader(), name, {"reference": reference, "context": context}, opts)
+    hooks = pulumi.ResourceHookBinding(before_create=[copy], before_update=[copy])
+    copied = pulumi.Stash(name, input=reference, opts=pulumi.ResourceOptions(parent=parent, hooks=hooks))
+    return copied.input
 
 
 def load_command(reference: str, context: str) -> list[str]:
@@ -42,19 +45,6 @@ def load_command(reference: str, context: str) -> list[str]:
     if context.startswith(_KIND_CONTEXT):
         return ["kind", "load", "docker-image", reference, "--name", context.removeprefix(_KIND_CONTEXT)]
     return ["minikube", "image", "load", reference, "--profile", context]
-
-
-class _Loader(ResourceProvider):
-    # It holds no secrets, and so can be seen in the state.
-    serialize_as_secret_always = False
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        changed = [key for key in ("reference", "context") if olds[key] != news.get(key)]
-        return DiffResult(changes=bool(changed), replaces=changed)
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        run(load_command(props["reference"], props["context"]))
-        return CreateResult(id_=f"{props['context']}/{props['reference']}", outs=props)
 
 
 def run(command: list[str]) -> None:

@@ -26,7 +26,8 @@ STASH = "pulumi:index:Stash"
 class Registration:
     """A resource as the program registered it.
 
-    `parent` and `dependencies` are URNs. `visible` is what of its inputs can be read in the stack's state.
+    `parent` and `dependencies` are URNs, `hooks` the moments at which the engine is to call the program, `visible` what
+    of the inputs can be read in the stack's state.
     """
 
     urn: str
@@ -36,6 +37,7 @@ class Registration:
     provider: str
     dependencies: frozenset[str]
     retained: bool
+    hooks: frozenset[str]
     inputs: dict[str, Any]
     visible: object
 
@@ -69,7 +71,7 @@ def run_program(
     preview: bool = False,
     program: Callable[[], None] = run_infra,
     registrations: list[Registration] | None = None,
-    stashed: object = None,
+    stashed: Mapping[str, object] | None = None,
 ) -> ProgramRun:
     """Run a program to its end, `apply`s included.
 
@@ -78,12 +80,12 @@ def run_program(
         preview: Whether to keep back what only a real deployment would know.
         program: What to run.
         registrations: Gets each registration as it comes, to be looked at when the run fails.
-        stashed: What an earlier run left in the program's stash, if there was one.
+        stashed: What earlier runs stashed first, by name.
 
     Raises:
         Exception: Whatever the program or one of its `apply`s raised.
     """
-    monitor = _RecordingMonitor(_Cluster(preview, stashed), [] if registrations is None else registrations)
+    monitor = _RecordingMonitor(_Cluster(preview, stashed or {}), [] if registrations is None else registrations)
     return with_config(config, lambda: _run(program, monitor, preview))
 
 
@@ -109,7 +111,7 @@ class _Cluster(Mocks):
     A stash keeps what it got first. Secrets get the names that the program left to the engine.
     """
 
-    def __init__(self, preview: bool, stashed: object) -> None:
+    def __init__(self, preview: bool, stashed: Mapping[str, object]) -> None:
         self.preview = preview
         self.stashed = stashed
 
@@ -122,7 +124,7 @@ class _Cluster(Mocks):
         if args.typ == SECRET:
             state["metadata"] = {**args.inputs["metadata"], "name": f"{args.name}-0a1b2c"}
         if args.typ == STASH:
-            state["output"] = self.stashed or args.inputs["input"]
+            state["output"] = self.stashed.get(args.name, args.inputs["input"])
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
@@ -147,6 +149,7 @@ class _RecordingMonitor(MockMonitor):
                     provider=request.provider,
                     dependencies=frozenset(request.dependencies),
                     retained=request.retainOnDelete,
+                    hooks=frozenset(moment.name for moment, _ in request.hooks.ListFields()),
                     inputs=_opened(self.resources[response.urn].state),
                     visible=_redacted(self.resources[response.urn].state),
                 )

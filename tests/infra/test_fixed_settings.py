@@ -19,7 +19,9 @@ def refusal(changes: Mapping[str, str], *, preview: bool = False) -> tuple[list[
     """The lines of the message that a change of a live stack is refused with, and what was registered before."""
     registered: list[Registration] = []
     with pytest.raises(pulumi.RunError) as error:
-        run_program({**full_config(), **changes}, preview=preview, stashed=FIRST, registrations=registered)
+        run_program(
+            {**full_config(), **changes}, preview=preview, stashed={"fixed-settings": FIRST}, registrations=registered
+        )
     return [line.strip() for line in str(error.value).splitlines()], registered
 
 
@@ -62,4 +64,7 @@ def test_nothing_is_made_before(preview: bool) -> None:
 
 
 def test_every_other_key_may_be_changed() -> None:
-    run_program(full_config() | {"spread": "required", "counterReplicas": "5", "nodePort": "31000"}, stashed=FIRST)
+    run_program(
+        full_config() | {"spread": "required", "counterReplicas": "5", "nodePort": "31000"},
+        stashed={"fixed-settings": FIRST},
+    )

@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.infra.program_run import IMAGE, SECRET, ProgramRun, run_program
+from tests.infra.program_run import IMAGE, SECRET, STASH, ProgramRun, run_program
 from tests.infra.stack_config import ROOT, full_config
 
 INFRA = ROOT / "infra"
 TARGETS = ["counter", "etcd"]
-NODE_IMAGE = "pulumi-python:dynamic/ha-counter:NodeImage"
 LOGIN = {"registryUser": "somebody", "registryPassword": "hunter2"}
 
 
@@ -120,12 +119,18 @@ def test_it_gets_a_tag_that_changes_with_it(loaded: ProgramRun, target: str) -> 
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_it_is_loaded_when_it_has_the_tag(loaded: ProgramRun, target: str) -> None:
-    node_image = loaded.find(NODE_IMAGE, target)
+def test_the_stack_remembers_what_it_loaded(loaded: ProgramRun, target: str) -> None:
+    in_nodes = loaded.find(STASH, f"{target}-in-nodes")
 
-    assert node_image.inputs["reference"] == f"ha-counter/{target}:{'0' * 16}"
-    assert node_image.inputs["context"] == "kind-try"
-    assert loaded.find("docker:index/tag:Tag", target).urn in node_image.dependencies
+    assert in_nodes.inputs["input"] == f"ha-counter/{target}:{'0' * 16}"
+    assert loaded.find("docker:index/tag:Tag", target).urn in in_nodes.dependencies
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_it_is_loaded_before_that_is_written_down(loaded: ProgramRun, target: str) -> None:
+    hooks = loaded.find(STASH, f"{target}-in-nodes").hooks
+
+    assert hooks == {"before_create", "before_update"}
 
 
 @pytest.mark.parametrize(("workload", "target"), [("counter-deployment", "counter"), ("etcd", "etcd")])
@@ -134,7 +139,7 @@ def test_pods_start_when_the_nodes_have_it(loaded: ProgramRun, workload: str, ta
 
     [container] = registered.inputs["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"ha-counter/{target}:{'0' * 16}"
-    assert loaded.find(NODE_IMAGE, target).urn in registered.dependencies
+    assert loaded.find(STASH, f"{target}-in-nodes").urn in registered.dependencies
 
 
 # Already there.

@@ -102,17 +102,22 @@ class FakeBuilder:
 
     def __init__(self) -> None:
         self.builds: list[Build] = []
+        self.tags: list[tuple[str, str]] = []
 
     def ensure(self, build: Build, _report: Callable[[str], None]) -> Built:
         changed = build not in self.builds
         self.builds.append(build)
         return Built(f"{build.name.rpartition(':')[0]}@{DIGEST}", changed)
 
+    def tag(self, image: str, name: str) -> None:
+        self.tags.append((image, name))
+
 
 @pytest.fixture
 def images(monkeypatch: pytest.MonkeyPatch) -> FakeBuilder:
     fake = FakeBuilder()
     monkeypatch.setattr(builder, "ensure", fake.ensure)
+    monkeypatch.setattr(builder, "tag", fake.tag)
     return fake
 
 
@@ -553,6 +558,46 @@ def test_after_down_it_is_forgotten(write: Write, up: Up, console: Console) -> N
     down(config, console)
 
     assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "2"}
+
+
+HOOKED = """
+def note(change):
+    if change.new_inputs["input"] == "bad":
+        raise RuntimeError("it is bad")
+    with open({log!r}, "a") as log:
+        log.write(change.new_inputs["input"] + " ")
+
+hooks = pulumi.ResourceHookBinding(before_create=[note], before_update=[note])
+hooked = pulumi.Stash("hooked", input={value!r}, opts=pulumi.ResourceOptions(hooks=hooks))
+pulumi.export("last", hooked.input)
+"""
+
+
+def test_the_program_is_called_before_a_stash_changes(write: Write, up: Up, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    outputs = [up(write(CLUSTER, HOOKED.format(log=str(log), value=value))) for value in ("1", "1", "2", "2")]
+
+    assert log.read_text() == "1 2 "
+    assert outputs == [{"last": "1"}, {"last": "1"}, {"last": "2"}, {"last": "2"}]
+
+
+def test_what_it_objects_to_fails_the_run(write: Write, up: Up, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    up(write(CLUSTER, HOOKED.format(log=str(log), value="1")))
+
+    assert error_of(up, write(CLUSTER, HOOKED.format(log=str(log), value="bad"))) == "hooked: it is bad"
+
+    up(write(CLUSTER, HOOKED.format(log=str(log), value="2")))
+    assert log.read_text() == "1 2 "
+
+
+def test_an_image_is_tagged(write: Write, up: Up, images: FakeBuilder) -> None:
+    tag = 'docker.Tag("tag", source_image=image.repo_digest, target_image="web:1")'
+
+    up(write(CLUSTER, IMAGE, tag))
+
+    assert images.tags == [(f"registry.example.com/web@{DIGEST}", "web:1")]
 
 
 def test_a_run_that_failed_leaves_no_stash(write: Write, up: Up) -> None:
