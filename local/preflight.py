@@ -125,9 +125,12 @@ def _images(settings: ImageSettings) -> Iterator[str]:
 
 def _registry(registry: str) -> Iterator[str]:
     host = registry.partition("/")[0]
-    scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
+    here = host.partition(":")[0] in ("localhost", "127.0.0.1")
     try:
-        requests.get(f"{scheme}://{host}/v2/", timeout=REGISTRY_TIMEOUT)  # any answer will do: it may want a login
+        with requests.Session() as session:
+            session.trust_env = not here  # a proxy for the outside does not lead back to this machine
+            # Any answer will do: it may want a login.
+            session.get(f"{'http' if here else 'https'}://{host}/v2/", timeout=REGISTRY_TIMEOUT)
     except requests.RequestException:
         yield f"images: the registry {host} does not answer from here; start it, or set another `registry`"
 

@@ -256,7 +256,7 @@ def test_a_port_that_is_free(read: Read, kube: InMemoryKube, other: Object) -> N
 
 # Images.
 
-EXISTING = {"delivery": "existing", "counterImage": "example.com/counter:1", "etcdImage": "example.com/etcd:1"}
+EXISTING = {"imageDelivery": "existing", "counterImage": "example.com/counter:1", "etcdImage": "example.com/etcd:1"}
 
 
 def test_images_that_are_built_need_a_docker_engine(
@@ -282,7 +282,6 @@ def test_images_that_are_there_need_neither(read: Read, kube: InMemoryKube, engi
     assert check(read(registry="localhost:1", **EXISTING), kube) == []
 
 
-@pytest.mark.xfail(raises=LocalError, strict=True, reason="_registry() asks through the proxy for the outside")
 def test_a_registry_on_this_machine_is_asked_without_a_proxy(
     read: Read, kube: InMemoryKube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
