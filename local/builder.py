@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker
@@ -19,14 +19,28 @@ SOURCE_TAG = "built-from-"
 
 
 @dataclass(frozen=True)
+class Login:
+    """An account at a registry."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Build:
-    """What an image is built from and what it is called. The context is a folder."""
+    """What an image is built from and what it is called.
+
+    The context is a folder. Without a platform the image is for this machine's, without a login the engine uses what
+    `docker login` left.
+    """
 
     name: str  # registry/repository:tag
     context: Path
     dockerfile: Path
     target: str | None
     push: bool
+    platform: str | None = None
+    login: Login | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ def ensure(build: Build, report: Callable[[str], None]) -> Built:
     if reference is None:
         report("pushing")
         image.tag(build.name)
-        _push(client, build.name)
+        _push(client, build)
         image.reload()
         reference = _reference(client, image, build)
     if reference is None:
@@ -79,8 +93,8 @@ def _engine() -> docker.DockerClient:
 
 
 def _hash(build: Build) -> str:
-    """The hash of the files that the engine gets to see, of their modes, and of the build's target."""
-    digest = hashlib.sha256(f"{build.target}\0".encode() + build.dockerfile.read_bytes())
+    """The hash of the files that the engine gets to see, of their modes, and of the build's target and platform."""
+    digest = hashlib.sha256(f"{build.target}\0{build.platform}\0".encode() + build.dockerfile.read_bytes())
     for name in _context_files(build):
         file = build.context / name
         if file.is_file():
@@ -108,6 +122,7 @@ def _build(client: docker.DockerClient, build: Build) -> Image:
             path=str(build.context),
             dockerfile=str(build.dockerfile),
             target=build.target,
+            platform=build.platform,
             tag=build.name,
             rm=True,
             forcerm=True,
@@ -121,13 +136,18 @@ def _build(client: docker.DockerClient, build: Build) -> Image:
         raise LocalError(f"image {build.name}: the build failed: {error.explanation or error}") from error
 
 
-def _push(client: docker.DockerClient, name: str) -> None:
+def _push(client: docker.DockerClient, build: Build) -> None:
     try:
-        for event in client.images.push(name, stream=True, decode=True):
+        for event in client.images.push(build.name, stream=True, decode=True, auth_config=_account(build)):
             if "error" in event:
-                raise LocalError(f"image {name}: the push failed: {event['error']}")
+                raise LocalError(f"image {build.name}: the push failed: {event['error']}")
     except docker.errors.APIError as error:
-        raise LocalError(f"image {name}: the push failed: {error.explanation or error}") from error
+        raise LocalError(f"image {build.name}: the push failed: {error.explanation or error}") from error
+
+
+def _account(build: Build) -> dict[str, str] | None:
+    """The login as the Docker client wants it."""
+    return None if build.login is None else {"username": build.login.user, "password": build.login.password}
 
 
 def _note_source(client: docker.DockerClient, image: Image, repository: str, source: str) -> None:
@@ -146,7 +166,7 @@ def _reference(client: docker.DockerClient, image: Image, build: Build) -> str |
     for reference in image.attrs["RepoDigests"]:
         if reference.startswith(f"{_repository(build)}@"):
             with contextlib.suppress(docker.errors.APIError):
-                client.images.get_registry_data(reference)
+                client.images.get_registry_data(reference, auth_config=_account(build))
                 return str(reference)
     return None
 

@@ -139,13 +139,15 @@ class Engine(Mocks):
         return name, inputs
 
     def _image(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        what = inputs["build"]
+        what, account = inputs["build"], inputs.get("registry")
         build = builder.Build(
             name=inputs["imageName"],
             context=Path(what["context"]).resolve(),
             dockerfile=Path(what["dockerfile"]).resolve(),
             target=what.get("target"),
             push=not inputs.get("skipPush", False),
+            platform=what.get("platform"),
+            login=builder.Login(account["username"], account["password"]) if account else None,
         )
         with self._shown(f"image {build.name}") as done:
             built = builder.ensure(build, done.report)

@@ -41,16 +41,19 @@ class FakeDocker:
         self.push_error: Exception | None = None
         self.push_events: list[Event] = [{"status": "Pushed"}]
         self.reachable = True
+        self.account: dict[str, str] | None = None  # what the registry wants
 
     def ping(self) -> bool:
         if not self.reachable:
             raise APIError("connection refused")
         return True
 
-    def build(self, *, path: str, dockerfile: str, target: str | None, tag: str, **_: bool) -> tuple[FakeImage, None]:
+    def build(
+        self, *, path: str, dockerfile: str, target: str | None, platform: str | None, tag: str, **_: bool
+    ) -> tuple[FakeImage, None]:
         if self.build_error:
             raise self.build_error
-        self.built.append({"path": path, "dockerfile": dockerfile, "target": target, "tag": tag})
+        self.built.append({"path": path, "dockerfile": dockerfile, "target": target, "platform": platform, "tag": tag})
         files = b"".join(file.read_bytes() for file in sorted(Path(path).rglob("*")) if file.is_file())
         image = FakeImage(self, files + str(target).encode())
         known = [other for other in self.stored if other.id == image.id]
@@ -73,9 +76,11 @@ class FakeDocker:
         assert noprune, "layers are the next build's cache"
         self.get(name).tags.remove(name)
 
-    def push(self, name: str, *, stream: bool, decode: bool) -> Iterator[Event]:
+    def push(self, name: str, *, stream: bool, decode: bool, auth_config: dict[str, str] | None) -> Iterator[Event]:
         assert stream
         assert decode
+        if auth_config != self.account:
+            raise APIError("unauthorized")
         if self.push_error:
             raise self.push_error
         self.pushed.append(name)
@@ -84,7 +89,9 @@ class FakeDocker:
             self.registry[f"{name.rpartition(':')[0]}@{image.id}"] = image
         return iter(self.push_events)
 
-    def get_registry_data(self, reference: str) -> FakeImage:
+    def get_registry_data(self, reference: str, *, auth_config: dict[str, str] | None) -> FakeImage:
+        if auth_config != self.account:
+            raise APIError("unauthorized")
         if reference not in self.registry:
             raise APIError("manifest unknown")
         return self.registry[reference]

@@ -8,7 +8,7 @@ import pytest
 from docker.errors import APIError, BuildError, DockerException
 
 from local import builder
-from local.builder import Build, ensure
+from local.builder import Build, Login, ensure
 from local.errors import LocalError
 from tests.local.fake_docker import FakeDocker
 
@@ -106,6 +106,21 @@ def test_another_target_is_built(build: Build, engine: FakeDocker) -> None:
     assert [made["target"] for made in engine.built] == ["web", "other"]
 
 
+def test_another_platform_is_built(build: Build, engine: FakeDocker) -> None:
+    ensure(build, lambda _: None)
+
+    assert ensure(replace(build, platform="linux/arm64"), lambda _: None).changed
+    assert [made["platform"] for made in engine.built] == [None, "linux/arm64"]
+
+
+def test_a_registry_that_wants_a_login_gets_it(build: Build, engine: FakeDocker) -> None:
+    engine.account = {"username": "me", "password": "secret"}
+
+    assert ensure(replace(build, login=Login("me", "secret")), lambda _: None).reference.startswith(f"{REPOSITORY}@")
+    with pytest.raises(LocalError, match="unauthorized"):
+        ensure(build, lambda _: None)
+
+
 @pytest.mark.parametrize("change", NO_CHANGES)
 def test_what_the_engine_does_not_see_is_no_change(
     build: Build, engine: FakeDocker, change: Callable[[Build], None]
@@ -146,7 +161,13 @@ def test_an_image_is_built_pushed_and_named_by_its_digest(build: Build, engine: 
     built = ensure(build, reports.append)
 
     assert engine.built == [
-        {"path": str(build.context), "dockerfile": str(build.dockerfile), "target": "web", "tag": build.name}
+        {
+            "path": str(build.context),
+            "dockerfile": str(build.dockerfile),
+            "target": "web",
+            "platform": None,
+            "tag": build.name,
+        }
     ]
     assert built == builder.Built(f"{REPOSITORY}@{engine.get(build.name).id}", changed=True)
     assert reports == ["building", "pushing"]
@@ -269,7 +290,9 @@ def test_a_push_that_the_engine_refuses_is_told(build: Build, engine: FakeDocker
 
 
 def test_a_push_that_led_nowhere_is_told(build: Build, engine: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "get_registry_data", lambda _: (_ for _ in ()).throw(APIError("manifest unknown")))
+    monkeypatch.setattr(
+        engine, "get_registry_data", lambda _, **__: (_ for _ in ()).throw(APIError("manifest unknown"))
+    )
 
     assert error_of(build) == f"image {build.name}: pushed, but the registry has no digest of it"
 

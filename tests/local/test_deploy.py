@@ -15,7 +15,7 @@ from pulumi.runtime.settings import SETTINGS
 from rich.console import Console
 
 from local import builder, deploy, rollout, stack_config
-from local.builder import Build, Built
+from local.builder import Build, Built, Login
 from local.deploy import STACK_LABEL, Engine
 from local.errors import LocalError
 from local.kube import describe
@@ -598,6 +598,18 @@ def test_an_image_is_tagged(write: Write, up: Up, images: FakeBuilder) -> None:
     up(write(CLUSTER, IMAGE, tag))
 
     assert images.tags == [(f"registry.example.com/web@{DIGEST}", "web:1")]
+
+
+def test_an_image_is_built_for_the_platform_and_pushed_with_the_login(
+    write: Write, up: Up, images: FakeBuilder
+) -> None:
+    login = "    registry=docker.RegistryArgs(server='r', username='me', password=pulumi.Output.secret('secret')),\n)\n"
+    image = IMAGE.replace('target="web"', 'target="web", platform="linux/arm64"').removesuffix(")\n") + login
+
+    up(write(CLUSTER, image))
+
+    [build] = images.builds
+    assert (build.platform, build.login) == ("linux/arm64", Login("me", "secret"))
 
 
 def test_a_run_that_failed_leaves_no_stash(write: Write, up: Up) -> None:
