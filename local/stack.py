@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import requests
@@ -19,7 +19,7 @@ from local.errors import LocalError, exit_code
 from local.kube import Kube, delete_and_wait
 from local.layout import DEFAULT_NAME, Layout, find
 from local.pulumi_cli import PulumiCli
-from local.stack_config import PROJECT_FOLDER
+from local.stack_config import PROJECT_FOLDER, StackConfig
 
 ANSWER_TIMEOUT = 30.0
 
@@ -79,9 +79,19 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
     layout = None if arguments.context else cluster.up(arguments.cluster, console)
     target = _target(arguments, layout)
     _preflight(arguments.stack, target.overrides, target.environment)
+    target = _for_its_nodes(target, stack_config.load(arguments.stack, target.overrides))
     engine = _engine(arguments, target, console)
     engine.up()
     _say_where(target, engine, console)
+
+
+def _for_its_nodes(target: Target, config: StackConfig) -> Target:
+    """The target, with images built for its nodes' architecture unless the stack names another."""
+    if config["imageDelivery"] == "existing" or config["platform"]:
+        return target
+    [node, *_] = Kube(target.context, target.kubeconfig).list("v1", "Node")
+    platform = f"linux/{node['status']['nodeInfo']['architecture']}"
+    return replace(target, overrides={**target.overrides, "platform": platform})
 
 
 def _preflight(stack: str, overrides: Mapping[str, str], environment: Mapping[str, str], *options: str) -> None:
