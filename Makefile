@@ -46,5 +46,5 @@ requirements: .venv/installed ## pin what the two requirements.in need, with has
 
 .venv/installed: requirements.txt
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@

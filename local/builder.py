@@ -163,8 +163,10 @@ def _reference(client: docker.DockerClient, image: Image, build: Build) -> str |
     """The image by its digest, if it can be pulled by that."""
     if not build.push:
         return str(image.id)
+    # Docker leaves its own registry's name out.
+    repository = _repository(build).removeprefix("docker.io/")
     for reference in image.attrs["RepoDigests"]:
-        if reference.startswith(f"{_repository(build)}@"):
+        if reference.startswith(f"{repository}@"):
             with contextlib.suppress(docker.errors.APIError):
                 client.images.get_registry_data(reference, auth_config=_account(build))
                 return str(reference)

@@ -94,7 +94,8 @@ def _tree(folder: Path) -> Iterator[Path]:
 
 def _pids(folder: Path) -> list[int]:
     try:
-        return [int(line) for line in (folder / "cgroup.procs").read_text().split()]
+        # 0 stands for a process that this PID namespace can't see.
+        return [pid for line in (folder / "cgroup.procs").read_text().split() if (pid := int(line))]
     except (FileNotFoundError, OSError):  # the group went away while it was read
         return []
 

@@ -54,9 +54,9 @@ def up(config: StackConfig, console: Console) -> dict[str, object]:
     """
     engine = Engine(config.stack, console, _recorded(config, "stash"))
     outputs = _run_program(config, engine)
-    for item in _owned(engine.clusters(), config.stack):
+    for kube, item in _owned(engine.clusters(), config.stack):
         if _identity(item) not in engine.registered:
-            _delete(engine.clusters(), item, console)
+            _delete(kube, item, console)
     console.print(f"{engine.changed} changed, {engine.unchanged} unchanged")
     _record(config, {"outputs": outputs, "stash": engine.stash})
     return outputs
@@ -65,8 +65,8 @@ def up(config: StackConfig, console: Console) -> dict[str, object]:
 def down(config: StackConfig, console: Console) -> None:
     """Delete all that the stack has in the cluster but what is to be retained, last made first."""
     clusters = [Kube(config["context"], Path(config["kubeconfig"]) if config["kubeconfig"] else None)]
-    for item in _owned(clusters, config.stack):
-        _delete(clusters, item, console)
+    for kube, item in _owned(clusters, config.stack):
+        _delete(kube, item, console)
     config.record.unlink(missing_ok=True)
 
 
@@ -278,28 +278,28 @@ def _run_program(config: StackConfig, engine: Engine) -> dict[str, object]:
     return {name: _plain(value) for name, value in exports.items()}
 
 
-def _owned(clusters: list[Kube], stack: str) -> list[Object]:
+def _owned(clusters: list[Kube], stack: str) -> list[tuple[Kube, Object]]:
     """All objects of the stack but what is to be retained, last made first."""
     found = [
-        item
+        (kube, item)
         for kube in clusters
         for item in kube.labelled(f"{STACK_LABEL}={stack}")
         # Controllers copy labels to what they make (a Service's to its Endpoints): those are theirs to delete.
         if any(entry["manager"] == FIELD_MANAGER for entry in item["metadata"].get("managedFields", []))
         and RETAINED_LABEL not in item["metadata"]["labels"]
     ]
-    return sorted(found, key=lambda item: (item["metadata"]["creationTimestamp"], _rank(item["kind"])), reverse=True)
+    return sorted(found, key=lambda pair: _age(pair[1]), reverse=True)
 
 
-def _rank(kind: str) -> int:
-    """What came first of what was made in the same second: what holds the others, then what they use."""
-    return 0 if kind == "Namespace" else 2 if kind in ("Deployment", "StatefulSet") else 1
+def _age(item: Object) -> tuple[str, int]:
+    """Sorts by when objects were made; of those of one second, what holds the others came first, then what they use."""
+    rank = 0 if item["kind"] == "Namespace" else 2 if item["kind"] in ("Deployment", "StatefulSet") else 1
+    return item["metadata"]["creationTimestamp"], rank
 
 
-def _delete(clusters: list[Kube], item: Object, console: Console) -> None:
+def _delete(kube: Kube, item: Object, console: Console) -> None:
     started = time.monotonic()
-    for kube in clusters:
-        delete_and_wait(kube, item)
+    delete_and_wait(kube, item)
     console.print(f"  {describe(item)}: deleted, {time.monotonic() - started:.1f} s", markup=False, highlight=False)
 
 

@@ -15,6 +15,7 @@ from kubernetes.dynamic.exceptions import (
     MethodNotAllowedError,
     NotFoundError,
     ResourceNotFoundError,
+    ServiceUnavailableError,
 )
 
 from local.errors import LocalError
@@ -85,15 +86,20 @@ class Kube:
         for kind in self._listable_kinds():
             try:
                 found = kind.get(label_selector=selector).to_dict()
-            except (NotFoundError, MethodNotAllowedError, ForbiddenError):
-                continue
+            except (NotFoundError, MethodNotAllowedError, ForbiddenError, ServiceUnavailableError):
+                continue  # a kind that can't be listed, or whose own API server is away, holds nothing of ours
+            except DynamicApiError as error:
+                raise LocalError(f"{kind.kind}: can't be listed: {_reason(error)}") from error
             for item in found["items"]:
                 yield {"apiVersion": kind.group_version, "kind": kind.kind, **item}
 
     def list(self, api_version: str, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
-        """The objects of one kind."""
+        """The objects of one kind. Raises LocalError if the API server refuses to tell."""
         found = self._client.resources.get(api_version=api_version, kind=kind)
-        items: list[Object] = found.get(namespace=namespace, label_selector=selector).to_dict()["items"]
+        try:
+            items: list[Object] = found.get(namespace=namespace, label_selector=selector).to_dict()["items"]
+        except DynamicApiError as error:
+            raise LocalError(f"{kind}: can't be listed: {_reason(error)}") from error
         return items
 
     def delete(self, item: Object) -> None:

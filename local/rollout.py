@@ -23,7 +23,7 @@ def wait(kube: Kube, item: Object, report: Callable[[str], None]) -> None:
         if live is None:
             raise LocalError(f"{describe(item)}: somebody deleted it while it was rolled out")
         wanted, ready = live["spec"]["replicas"], _up_to_date_and_ready(live)
-        if ready == wanted:
+        if ready == wanted and _is_observed(live):
             return
         if time.monotonic() > deadline:
             troubles = "; ".join(_troubles(kube, live)) or "no pod says why"
@@ -35,12 +35,17 @@ def wait(kube: Kube, item: Object, report: Callable[[str], None]) -> None:
 def _up_to_date_and_ready(live: Object) -> int:
     """How many pods are ready, not counting any while some are of an older revision or surplus."""
     status = live.get("status", {})
-    if status.get("observedGeneration", 0) < live["metadata"]["generation"]:
+    if not _is_observed(live):
         return 0
     ready = int(status.get("readyReplicas", 0))
     updated = int(status.get("updatedReplicas", 0))
     surplus = int(status.get("replicas", 0)) - updated
     return min(ready, updated) if surplus == 0 else min(ready, updated, int(live["spec"]["replicas"]) - 1)
+
+
+def _is_observed(live: Object) -> bool:
+    """Whether the status tells of the object as it is now."""
+    return bool(live.get("status", {}).get("observedGeneration", 0) >= live["metadata"]["generation"])
 
 
 def _troubles(kube: Kube, live: Object) -> list[str]:
@@ -59,6 +64,8 @@ def _trouble(pod: Object) -> str | None:
     for container in status.get("containerStatuses", []):
         if waiting := container["state"].get("waiting"):
             return f"{name}: {waiting.get('reason')}: {waiting.get('message', '')}"
+        if ended := container["state"].get("terminated"):
+            return f"{name}: ended with exit code {ended.get('exitCode')}: {ended.get('reason', '')}"
         if not container["ready"]:
             return f"{name}: runs but is not ready; see `kubectl logs {name}`"
     return None

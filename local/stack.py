@@ -129,6 +129,7 @@ def destroy(arguments: argparse.Namespace, console: Console) -> None:
     engine = _engine(arguments, target, console)
     if layout is None:
         engine.down()
+        engine.forget()
         delete_and_wait(
             Kube(target.context, target.kubeconfig),
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},

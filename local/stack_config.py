@@ -46,7 +46,7 @@ def load(stack: str, overrides: Mapping[str, str]) -> StackConfig:
     unknown = sorted({key.partition(":")[2] for key in (*stack_values, *given)} - set(schema))
     if unknown:
         raise LocalError(f"configuration keys {unknown}: no such key; there are {sorted(schema)}")
-    values = {key: _as_text(value) for key, value in {**defaults, **stack_values, **given}.items()}
+    values = {key: _as_text(key, value) for key, value in {**defaults, **stack_values, **given}.items()}
     return StackConfig(PROJECT_FOLDER / project["main"], stack, values)
 
 
@@ -73,8 +73,14 @@ def _read(file: Path) -> dict[str, Any]:
         raise LocalError(f"{file}: no such file; a stack's values live in Pulumi.STACK.yaml") from error
     except yaml.YAMLError as error:
         raise LocalError(f"{file}: not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise LocalError(f"{file}: must hold keys and values")
     return content
 
 
-def _as_text(value: object) -> str:
+def _as_text(key: str, value: object) -> str:
+    if isinstance(value, dict):
+        raise LocalError(f"{key}: is encrypted or has parts, which only the Pulumi CLI can read; use ENGINE=pulumi")
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

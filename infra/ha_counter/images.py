@@ -59,7 +59,7 @@ class Images(pulumi.ComponentResource):
     def _pushed(self, push: Push, args: ImagesArgs, target: str) -> pulumi.Output[str]:
         image = docker.Image(
             target,
-            image_name=f"{push.registry}/ha-counter/{target}:{args.tag}",
+            image_name=f"{push.registry}/ha-counter-{target}:{args.tag}",
             build=_build(target, push.platform),
             registry=None if args.login is None else _account(args.login),
             opts=pulumi.ResourceOptions(parent=self),
@@ -67,7 +67,7 @@ class Images(pulumi.ComponentResource):
         return image.repo_digest
 
     def _loaded(self, load: Load, args: ImagesArgs, target: str) -> pulumi.Output[str]:
-        name = f"ha-counter/{target}"
+        name = f"ha-counter-{target}"
         image = docker.Image(
             target,
             image_name=f"{name}:{args.tag}",

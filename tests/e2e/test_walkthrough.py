@@ -55,7 +55,7 @@ def test_a_pod_knows_itself_and_the_members(system: System, variable: str) -> No
 def second_image(system: System) -> Iterator[str]:
     """The counter's image under another name and with another ID, pushed as a user would push it."""
     client = engine(system.layout)
-    name = f"{system.layout.registry}/ha-counter/counter"
+    name = f"{system.layout.registry}/ha-counter-counter"
     deployed = system.kubectl("get", DEPLOYMENT, "-o", "jsonpath={.spec.template.spec.containers[0].image}")
     container = client.containers.create(deployed)
     container.commit(name, "second", changes="LABEL second=true")

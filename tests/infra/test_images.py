@@ -27,7 +27,7 @@ def pods(run: ProgramRun) -> list[dict[str, Any]]:
 def test_an_image_is_built_from_the_repository_and_named_after_the_stack(run: ProgramRun, target: str) -> None:
     image = run.find(IMAGE, target).inputs
 
-    assert image["imageName"] == f"registry.example.com/ha-counter/{target}:test"
+    assert image["imageName"] == f"registry.example.com/ha-counter-{target}:test"
     assert image["build"]["target"] == target
     assert not image["skipPush"]
 
@@ -106,7 +106,7 @@ def loaded() -> ProgramRun:
 def test_what_is_loaded_is_built_but_not_pushed(loaded: ProgramRun, target: str) -> None:
     image = loaded.find(IMAGE, target).inputs
 
-    assert image["imageName"] == f"ha-counter/{target}:test"
+    assert image["imageName"] == f"ha-counter-{target}:test"
     assert image["skipPush"]
 
 
@@ -115,14 +115,14 @@ def test_it_gets_a_tag_that_changes_with_it(loaded: ProgramRun, target: str) -> 
     image_id = f"sha256:{'0' * 64}"
 
     tag = loaded.find("docker:index/tag:Tag", target).inputs
-    assert tag == {"sourceImage": image_id, "targetImage": f"ha-counter/{target}:{'0' * 16}"}
+    assert tag == {"sourceImage": image_id, "targetImage": f"ha-counter-{target}:{'0' * 16}"}
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_stack_remembers_what_it_loaded(loaded: ProgramRun, target: str) -> None:
     in_nodes = loaded.find(STASH, f"{target}-in-nodes")
 
-    assert in_nodes.inputs["input"] == f"ha-counter/{target}:{'0' * 16}"
+    assert in_nodes.inputs["input"] == f"ha-counter-{target}:{'0' * 16}"
     assert loaded.find("docker:index/tag:Tag", target).urn in in_nodes.dependencies
 
 
@@ -138,7 +138,7 @@ def test_pods_start_when_the_nodes_have_it(loaded: ProgramRun, workload: str, ta
     [registered] = [r for r in loaded.resources if r.name == workload and r.type.startswith("kubernetes:apps/")]
 
     [container] = registered.inputs["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == f"ha-counter/{target}:{'0' * 16}"
+    assert container["image"] == f"ha-counter-{target}:{'0' * 16}"
     assert loaded.find(STASH, f"{target}-in-nodes").urn in registered.dependencies
 
 

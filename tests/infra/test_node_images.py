@@ -30,9 +30,9 @@ def install(program: str, log: Path, monkeypatch: pytest.MonkeyPatch, code: int 
 @pytest.mark.parametrize(
     ("context", "said"),
     [
-        ("kind-try", "kind load docker-image ha-counter/etcd:1 --name try"),
-        ("minikube", "minikube image load ha-counter/etcd:1 --profile minikube"),
-        ("second", "minikube image load ha-counter/etcd:1 --profile second"),
+        ("kind-try", "kind load docker-image ha-counter-etcd:1 --name try"),
+        ("minikube", "minikube image load ha-counter-etcd:1 --profile minikube"),
+        ("second", "minikube image load ha-counter-etcd:1 --profile second"),
     ],
 )
 def test_the_context_says_which_program_loads_into_which_cluster(
@@ -41,7 +41,7 @@ def test_the_context_says_which_program_loads_into_which_cluster(
     for program in ("kind", "minikube"):
         install(program, log, monkeypatch)
 
-    run(load_command("ha-counter/etcd:1", context))
+    run(load_command("ha-counter-etcd:1", context))
 
     assert log.read_text().splitlines() == [said]
 
@@ -50,11 +50,11 @@ def test_a_program_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(RuntimeError, match="imageDelivery is 'load', which needs `kind`, and that is not on PATH"):
-        run(load_command("ha-counter/etcd:1", "kind-try"))
+        run(load_command("ha-counter-etcd:1", "kind-try"))
 
 
 def test_a_failure_is_told_with_what_was_said(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install("kind", log, monkeypatch, code=3)
 
     with pytest.raises(RuntimeError, match=r"`kind load .*` failed with exit code 3: said before the end"):
-        run(load_command("ha-counter/etcd:1", "kind-try"))
+        run(load_command("ha-counter-etcd:1", "kind-try"))

@@ -45,8 +45,8 @@ def test_the_outputs(run: ProgramRun) -> None:
         "nodeport": 30180,
         "namespace": "ha-counter",
         "images": {
-            "counter": f"registry.example.com/ha-counter/counter@{DIGEST}",
-            "etcd": f"registry.example.com/ha-counter/etcd@{DIGEST}",
+            "counter": f"registry.example.com/ha-counter-counter@{DIGEST}",
+            "etcd": f"registry.example.com/ha-counter-etcd@{DIGEST}",
         },
         "etcdEndpoints": "http://etcd0:2379,http://etcd1:2379,http://etcd2:2379",
     }
