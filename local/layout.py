@@ -180,7 +180,7 @@ def find_or_claim(name: str, size: int | None = None) -> Layout:
     """
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
         raise LocalError(f"cluster name {name!r}: up to 40 lower-case letters, digits and inner dashes are allowed")
-    with _clusters_locked():
+    with clusters_locked():
         if existing := find(name):
             if size not in (None, existing.size):
                 raise LocalError(f"cluster {name!r} has {existing.size} nodes, not {size}; destroy it first")
@@ -203,7 +203,7 @@ def release(layout: Layout, shared_folders: Iterable[Path]) -> None:
     With the last cluster go the empty folders on which all of them mount their own. Not before: to remove a folder
     takes away what is mounted on it, in every mount namespace.
     """
-    with _clusters_locked():
+    with clusters_locked():
         shutil.rmtree(layout.run, ignore_errors=True)
         shutil.rmtree(layout.state)
         if not _all():
@@ -217,7 +217,8 @@ def _all() -> list[Layout]:
 
 
 @contextlib.contextmanager
-def _clusters_locked() -> Iterator[None]:
+def clusters_locked() -> Iterator[None]:
+    """One command at a time looks at what all clusters share, and changes it."""
     cache_root().mkdir(parents=True, exist_ok=True)
     with (cache_root() / "clusters.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -29,6 +29,12 @@ def traces(layout: Layout) -> dict[str, set[str]]:
     return {kind: things for kind, things in found.items() if things}
 
 
+def settings() -> dict[str, str]:
+    """This machine's settings that the first cluster changes and the last sets back."""
+    names = ("ip_forward", "conf/all/route_localnet")
+    return {name: Path("/proc/sys/net/ipv4", name).read_text().strip() for name in names}
+
+
 def _marked(layout: Layout, lines: Iterable[str]) -> set[str]:
     addresses = re.escape(str(layout.network.network_address).removesuffix("0.0"))
     marks = re.compile(rf"\b{addresses}|\b{layout.bridge}\b|{layout.cgroup}\b(?!-)|\b{layout.name}-(control|node)")
