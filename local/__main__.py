@@ -50,18 +50,13 @@ def _run(arguments: argparse.Namespace, rest: list[str], console: Console) -> in
     elif arguments.command == "status":
         return _show_status(_existing(arguments.name), console)
     elif arguments.command == "env":
-        for name, value in environment(_existing(arguments.name)).items():
+        for name, value in _existing(arguments.name).environment.items():
             print(f"export {name}={value}")
     elif arguments.command == "kubectl":
         layout = _existing(arguments.name)
         kubectl = binaries.folder() / "kubectl"
-        os.execve(kubectl, ["kubectl", *rest], {**os.environ, **environment(layout)})
+        os.execve(kubectl, ["kubectl", *rest], {**os.environ, **layout.environment})
     return 0
-
-
-def environment(layout: Layout) -> dict[str, str]:
-    """The variables by which clients reach the cluster and its Docker engine."""
-    return {"KUBECONFIG": str(layout.kubeconfig), "DOCKER_HOST": f"unix://{layout.docker_socket}"}
 
 
 def _existing(name: str) -> Layout:

@@ -144,6 +144,11 @@ class Layout:
         return self.run / "docker.sock"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which clients reach the cluster and its Docker engine."""
+        return {"KUBECONFIG": str(self.kubeconfig), "DOCKER_HOST": f"unix://{self.docker_socket}"}
+
+    @property
     def serves_localhost(self) -> bool:
         """Whether 127.0.0.1:NODEPORT of this machine leads into this cluster: only one cluster can have it."""
         return self.index == 0

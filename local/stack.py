@@ -58,8 +58,7 @@ class LocalEngine:
         stack_config.load(self.stack, self.overrides).record.unlink(missing_ok=True)
 
     def _command(self, *arguments: str) -> list[str]:
-        configuration = [f"--config={key}={value}" for key, value in self.overrides.items()]
-        return [sys.executable, "-m", "local.deploy", *arguments, f"--stack={self.stack}", *configuration]
+        return [sys.executable, "-m", "local.deploy", *arguments, *stack_config.as_options(self.stack, self.overrides)]
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, **self.environment}
@@ -96,8 +95,7 @@ def _for_its_nodes(target: Target, config: StackConfig) -> Target:
 
 def _preflight(stack: str, overrides: Mapping[str, str], environment: Mapping[str, str], *options: str) -> None:
     """Look at the configuration and the cluster as the engine will. Raises LocalError if they won't do."""
-    configuration = [f"--config={key}={value}" for key, value in overrides.items()]
-    command = [sys.executable, "-m", "local.preflight", f"--stack={stack}", *configuration, *options]
+    command = [sys.executable, "-m", "local.preflight", *stack_config.as_options(stack, overrides), *options]
     done = subprocess.run(command, env={**os.environ, **environment, "PYTHONPATH": str(PROJECT_FOLDER / "infra")})
     if done.returncode != 0:
         raise LocalError("nothing was changed")
@@ -162,10 +160,8 @@ def _target(arguments: argparse.Namespace, layout: Layout | None) -> Target:
         return Target(arguments.context, Path(kubeconfig) if kubeconfig else None, overrides, {}, None)
     if layout is None:
         raise LocalError(f"there is no local cluster {arguments.cluster!r}; `make up` makes it")
-    environment = {"KUBECONFIG": str(layout.kubeconfig), "DOCKER_HOST": f"unix://{layout.docker_socket}"}
-    return Target(
-        layout.name, layout.kubeconfig, {"context": layout.name, "registry": layout.registry}, environment, layout
-    )
+    overrides = {"context": layout.name, "registry": layout.registry}
+    return Target(layout.name, layout.kubeconfig, overrides, layout.environment, layout)
 
 
 def _engine(arguments: argparse.Namespace, target: Target, console: Console) -> Engine:
@@ -210,6 +206,7 @@ def _say_where(target: Target, engine: Engine, console: Console) -> None:
 def _find_answering(target: Target, engine: Engine, port: str) -> str | None:
     """An address at which one of this deployment's own pods answered just now."""
     kube = Kube(target.context, target.kubeconfig)
+    namespace = engine.output("namespace")
     nodes = [
         address["address"]
         for node in kube.list("v1", "Node")
@@ -220,7 +217,7 @@ def _find_answering(target: Target, engine: Engine, port: str) -> str | None:
     session.trust_env = False  # a proxy for the outside can't reach the nodes
     deadline = time.monotonic() + ANSWER_TIMEOUT
     while time.monotonic() < deadline:
-        pods = {pod["metadata"]["name"] for pod in kube.list("v1", "Pod", engine.output("namespace"))}
+        pods = {pod["metadata"]["name"] for pod in kube.list("v1", "Pod", namespace)}
         for address in ("127.0.0.1", *nodes):
             try:
                 answer = session.get(f"http://{address}:{port}/static", timeout=2).json()

@@ -58,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def as_options(stack: str, overrides: Mapping[str, str]) -> list[str]:
+    """Those options for a stack with other values."""
+    return [f"--stack={stack}", *(f"--config={key}={value}" for key, value in overrides.items())]
+
+
 def from_arguments(arguments: argparse.Namespace) -> StackConfig:
     """What those options say. Raises LocalError as `load` does, and for a value that is not KEY=VALUE."""
     wrong = [word for word in arguments.config if "=" not in word]

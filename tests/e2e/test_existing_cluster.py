@@ -36,10 +36,8 @@ def checkout(other: Layout, tmp_path: Path) -> Path:
 
 
 def test_from_make_up_to_curl_and_back(other: Layout, checkout: Path) -> None:
-    theirs = {"KUBECONFIG": str(other.kubeconfig), "DOCKER_HOST": f"unix://{other.docker_socket}"}
-
     def make(target: str, *more: str) -> str:
-        return run(["make", target, f"CONTEXT={NAME}", "STACK=other", *more], checkout, **theirs)
+        return run(["make", target, f"CONTEXT={NAME}", "STACK=other", *more], checkout, **other.environment)
 
     printed = make("up")
     assert "warning: 1 node(s)" in printed
