@@ -8,8 +8,8 @@ from contextlib import closing
 
 from counter import settings
 from counter.api import Dependencies, create_app
-from counter.counting import Counter
 from counter.etcd import EtcdClient
+from counter.replica import Replica
 from counter.server import serve
 
 
@@ -32,9 +32,8 @@ def main() -> int:
 
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.info("replica %s/%s on node %s", config.namespace, config.pod, config.node)
-    with closing(EtcdClient(config.etcd_endpoints)) as etcd:
-        counter = Counter(store=etcd, replica=config.pod)
-        app = create_app(Dependencies(counter, etcd.count_members, pod=config.pod, node=config.node))
+    with closing(EtcdClient(config.etcd_endpoints)) as etcd, closing(Replica(etcd)) as replica:
+        app = create_app(Dependencies(replica, etcd.count_members, pod=config.pod, node=config.node))
         serve(app, config.port)
     return 0
 

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import falcon
 
-from counter.counting import Counter, OutcomeUnknownError
-from counter.etcd import EtcdUnavailableError
+from counter.replica import NotCountedError, OutcomeUnknownError, Replica
+from counter.store import EtcdUnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ _RETRY_AFTER = 1  # seconds
 class Dependencies:
     """What the answers are made from. `count_members` raises EtcdUnavailableError when etcd can't answer now."""
 
-    counter: Counter
+    replica: Replica
     count_members: Callable[[], int]
     pod: str
     node: str
@@ -40,6 +40,7 @@ def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.
     app.set_error_serializer(_serialize_error)
     app.add_error_handler(falcon.HTTPRouteNotFound, _no_such_path(sorted(resources)))
     app.add_error_handler(EtcdUnavailableError, _etcd_unavailable)
+    app.add_error_handler(NotCountedError, _not_counted)
     app.add_error_handler(OutcomeUnknownError, _outcome_unknown)
     app.add_error_handler(Exception, _unexpected)
     return app
@@ -70,10 +71,10 @@ class Increment:
     """Count one."""
 
     def __init__(self, dependencies: Dependencies) -> None:
-        self._counter = dependencies.counter
+        self._replica = dependencies.replica
 
     def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
-        response.data = _answer(f"count value = {self._counter.increment()}")
+        response.data = _answer(f"count value = {self._replica.increment()}")
 
 
 class Fetch:
@@ -83,7 +84,7 @@ class Fetch:
         self._dependencies = dependencies
 
     def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
-        count = self._dependencies.counter.fetch()
+        count = self._dependencies.replica.fetch()
         response.data = _answer_of_pod(f"count value = {count}", self._dependencies)
 
 
@@ -121,6 +122,13 @@ def _no_such_path(paths: Sequence[str]) -> Callable[..., NoReturn]:
 def _etcd_unavailable(*_: object) -> NoReturn:
     raise falcon.HTTPServiceUnavailable(
         description="etcd, which keeps the count, does not answer. Please try again.", retry_after=_RETRY_AFTER
+    )
+
+
+def _not_counted(*_: object) -> NoReturn:
+    raise falcon.HTTPServiceUnavailable(
+        description="etcd, which keeps the count, does not answer: this increment was not counted. Please try again.",
+        retry_after=_RETRY_AFTER,
     )
 
 

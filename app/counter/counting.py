@@ -1,83 +1,355 @@
-"""The count, kept in etcd.
+"""The counting protocol: how a replica counts, exactly, whatever fails.
 
-etcd itself counts the modifications of a key: the first put gives it version 1, each further put one more. The count is
-the version of one key. An increment is one transaction, a put of that key followed by a read of it. etcd applies
-transactions one after the other, each as a whole, so every increment gets a number of its own and none is skipped.
-Replicas never wait for or retry against each other: there is no lock, and no comparison that could fail.
+The count is the sum of the totals of all shards and of the base. Every replica has a shard of its own, and so replicas
+never wait for or retry against each other. All increments that wait at a replica are committed as one batch, by one
+transaction: if the shard is still what this replica made it, add the batch to it, and read the sum. The sum is the
+count after the batch, so its n increments have the n values that end there, and nobody else has these.
 
-The key's value is the name of the replica that counted last, which helps whoever looks at the key by hand. Compaction
-and snapshots keep the version; deleting the key sets the count back to zero.
+The trouble is a transaction without an answer: it may have been applied, or may be later. Then
 
-Not covered: when the reply to a transaction is lost, nobody can tell whether etcd applied it. `increment` then raises
-OutcomeUnknownError. Nothing is ever sent again, so a number may be skipped for the clients, but none is answered twice.
+- the same transaction is sent again, until there is an answer. It can't be applied twice: the first time changes the
+  shard's revision, which the transaction compares. The shard's value names the batch that wrote it, so a refused one
+  tells whether an earlier attempt was the one. If some of those who wait give up meanwhile, the rest is sent as a batch
+  of its own, which fences off the one before: of all that compare the same revision only one can be applied;
+- if the shard is gone - its owner seemed dead, and somebody folded it into the base - the fold has stored the count
+  after the shard's last batch under that batch's number (`folding.py`). If none of ours is there, none was applied, and
+  none can be any more: a shard's ID is never used again;
+- if etcd's history is not the one we knew, because it was restored from a snapshot, nothing is known.
 
-Source: https://etcd.io/docs/v3.6/learning/data_model/ and https://etcd.io/docs/v3.6/learning/api_guarantees/
+A keyed increment leaves a record in the same transaction, which compares that there is none. Whoever sends the key
+again finds it. The record can't contain the value - that is known only afterwards - so the count after the batch is
+stored with the next transaction, and only then is the value told: what was told once can be told again.
+
+What must hold was explored with a model of all this (`tests/app/counter/test_counting_model.py` runs this very code).
+One thread uses a Committer; the time limits of those who wait are theirs to keep.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
-    PutRequest,
-    RangeRequest,
-    RangeResponse,
-    RequestOp,
-    TxnRequest,
-    TxnResponse,
-)
+from etcd3.etcdrpc import TxnResponse  # type: ignore[import-untyped]  # ships no py.typed
+from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 
-from counter.etcd import EtcdUnavailableError
+from counter import keys, transactions
+from counter.keys import Record, ShardValue
+from counter.records import RecordLeases
+from counter.requests import Counted, Fate, Request, Waiting
+from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError, Store
+from counter.transactions import Result, Shard
 
-COUNT_KEY = b"/counter/count"
+_log = logging.getLogger(__name__)
 
+_Answer = TypeVar("_Answer")
 
-class OutcomeUnknownError(EtcdUnavailableError):
-    """etcd did not confirm an increment: it may or may not have been counted."""
+# Seconds for which a shard outlives its owner's last sign of life.
+OWNER_LEASE = 15
 
+# etcd takes 128 comparisons or operations in one transaction; a keyed increment needs one of each.
+MAX_KEYS = 100
 
-class Store(Protocol):
-    """The part of etcd that counting needs. Both methods raise EtcdUnavailableError when etcd can't answer now."""
-
-    def transact(self, request: TxnRequest) -> TxnResponse:
-        """Apply a transaction once, as a whole."""
-
-    def read(self, request: RangeRequest) -> RangeResponse:
-        """Read keys, linearizably."""
+# Seconds after which the lack of a result proves nothing: the lease that it was on may have ended.
+RESULTS_ARE_KEPT = 12 * 3600
 
 
 @dataclass(frozen=True)
-class Counter:
-    """The one count that all replicas share, as `replica` sees it. Safe for use by many threads."""
+class Batch:
+    """Increments that are committed together. A number is never used twice in the life of a shard."""
 
-    store: Store
-    replica: str
+    number: int
+    requests: Sequence[Request]
 
-    def increment(self) -> int:
-        """Count one and return the new count.
 
-        Raises OutcomeUnknownError if etcd did not confirm it.
-        """
-        put = PutRequest(key=COUNT_KEY, value=self.replica.encode())
+@dataclass(frozen=True)
+class _Untold:
+    """Keyed increments that are counted, and the count after their batch, which is not stored yet."""
+
+    result: Result
+    requests: Sequence[tuple[Request, Record]]
+    revision: int  # of the records
+
+
+@dataclass
+class Life:
+    """One life of the own shard, from its birth until it is folded, lost, or left behind."""
+
+    shard: Shard
+    lease: int
+    cluster: int  # etcd's ID of itself: another one has another history
+    candidates: list[Batch] = field(default_factory=list)  # any of them, but only one, may have been applied
+    in_doubt: bool = False  # whether an attempt at one of them went unanswered
+    batches: int = 0
+    untold: _Untold | None = None
+    is_over: bool = False  # the shard is gone, as somebody else has noticed; between two batches
+
+
+class _GivenUpError(Exception):
+    """Somebody no longer waits for an increment of a batch that is in doubt."""
+
+
+class Committer:
+    """Counts what waits, one transaction at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        waiting: Waiting,
+        records: RecordLeases,
+        pause: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        """`pause` is called before anything is sent again; it may raise to have done with it. `new_id` must never
+        return what it, or that of any other replica, has returned before."""
+        self._store = store
+        self._waiting = waiting
+        self._records = records
+        self._pause = pause
+        self._clock = clock
+        self._new_id = new_id
+        self.life: Life | None = None
+
+    def step(self) -> None:
+        """Count what waits now; with nothing to count, store what is not stored yet. Makes a shard if there is none."""
+        if self.life and self.life.is_over:
+            self._leave(self.life)
+        life = self.life or self._be_born()
+        requests = self._waiting.take(MAX_KEYS)
         try:
-            response = self.store.transact(
-                TxnRequest(success=[RequestOp(request_put=put), RequestOp(request_range=_read_request())])
-            )
-        except EtcdUnavailableError as error:
-            raise OutcomeUnknownError(str(error)) from error
-        return _version(response.responses[1].response_range)
+            if requests:
+                self._count(life, requests)
+            elif life.untold:
+                self._store_result(life, life.untold)
+        except keys.UnreadableKeyError as error:
+            _log.error("%s", error)
+            self._history_is_gone(life)
 
-    def fetch(self) -> int:
-        """Return the count, with every increment in it that was answered before this call; 0 if there was none.
+    def _be_born(self) -> Life:
+        while True:
+            shard = self._new_id()
+            try:
+                lease = self._insist(lambda: self._store.grant_lease(OWNER_LEASE))
+                response = self._insist(lambda: self._store.transact(transactions.birth(shard, lease)))  # noqa: B023
+            except EtcdRefusedError as error:  # the lease has ended meanwhile, say
+                _log.warning("no shard could be made: %s", error)
+                self._pause()
+                continue
+            revision = response.header.revision
+            if not response.succeeded:  # an attempt before this one was it
+                born = transactions.shard_in(response.responses[0].response_range.kvs)
+                if born is None:
+                    continue
+                revision = born.revision
+            self.life = Life(Shard(shard, ShardValue(0, 0), revision), lease, response.header.cluster_id)
+            return self.life
 
-        Raises EtcdUnavailableError.
+    def _count(self, life: Life, requests: Sequence[Request]) -> None:
+        """Commit the requests and settle them. Those with a key that has a record already are left to the records."""
+        started = self._clock()
+        while requests or life.in_doubt:
+            life.batches += 1
+            batch = Batch(life.batches, requests)
+            life.candidates.append(batch)
+            try:
+                response = self._commit(life, batch)
+            except LeaseNotFoundError:
+                continue
+            except _GivenUpError:
+                requests = [request for request in requests if not request.is_given_up]
+                continue
+            except EtcdRefusedError as error:
+                _log.error("etcd does not count: %s", error)
+                _settle(life.candidates, Fate.NOT_COUNTED, Fate.UNKNOWN)
+                life.candidates = []
+                return
+            if response.succeeded:
+                count = transactions.count_after(response)
+                self._won(life, batch, response.header.revision, count, response.header.cluster_id)
+                return
+            requests = self._refused(life, batch, response, started)
+
+    def _commit(self, life: Life, batch: Batch) -> TxnResponse:
+        """Send a batch until etcd has decided on it.
+
+        Raises LeaseNotFoundError if it must be sent on another lease of records, another EtcdRefusedError if no
+        candidate was or will be applied, and _GivenUpError if somebody no longer waits for it.
         """
-        return _version(self.store.read(_read_request()))
+        after = ShardValue(life.shard.value.total + len(batch.requests), batch.number)
+        records = [(request.key, record) for request, record in _records(life.shard.id, batch) if request.key]
+        result = life.untold.result if life.untold else None
+        lease = self._insist(lambda: self._records.lease_for(len(records))) if records or result else 0
+        transaction = transactions.commit(life.shard, after, records, result, lease)
+        while True:
+            try:
+                return self._store.transact(transaction)
+            except EtcdUnavailableError:
+                life.in_doubt = True
+            except LeaseNotFoundError:
+                self._records.forget(lease)
+                raise
+            except EtcdRefusedError:
+                if not life.in_doubt:
+                    raise
+            self._pause()
+            if any(request.is_given_up for request in batch.requests):
+                raise _GivenUpError
+
+    def _refused(self, life: Life, batch: Batch, response: TxnResponse, started: float) -> Sequence[Request]:
+        """Find out why a commit was refused. Returns the requests to commit again; the others are settled."""
+        found, *records = [part.response_range.kvs for part in response.responses]
+        shard = transactions.shard_in(found)
+        if response.header.cluster_id != life.cluster:
+            self._history_is_gone(life)
+        elif shard is None:
+            self._folded(life, started)
+        elif shard.revision == life.shard.revision:
+            return self._without_recorded(life, batch, records)
+        else:
+            self._decided(life, shard)
+        return []
+
+    def _without_recorded(self, life: Life, batch: Batch, records: Sequence[Sequence[KeyValue]]) -> Sequence[Request]:
+        # Each batch before this one has all that this one has, and so is refused for the same key.
+        life.candidates = []
+        life.in_doubt = False
+        keyed = [request for request in batch.requests if request.key is not None]
+        recorded = {request for request, found in zip(keyed, records, strict=True) if found}
+        for request in recorded:
+            request.settle(Fate.IN_RECORDS)
+        return [request for request in batch.requests if request not in recorded]
+
+    def _decided(self, life: Life, shard: Shard) -> None:
+        """An attempt that went unanswered has changed the shard; or a restore has set it back."""
+        winner = next((batch for batch in life.candidates if batch.number == shard.value.batch), None)
+        if winner is None:
+            self._history_is_gone(life)
+            return
+        self._won(life, winner, shard.revision, self._count_at(shard.revision), life.cluster)
+
+    def _won(self, life: Life, batch: Batch, revision: int, count: int | None, cluster: int) -> None:
+        """This batch was applied, at this revision, and so no other candidate ever will be."""
+        if life.untold:
+            _tell(life.untold)
+        losers = [other for other in life.candidates if other is not batch]
+        life.candidates = []
+        life.in_doubt = False
+        life.untold = None
+        life.shard = Shard(
+            life.shard.id, ShardValue(life.shard.value.total + len(batch.requests), batch.number), revision
+        )
+        for position, request in enumerate(batch.requests):
+            if request.key is None:
+                request.settle(_counted(count, len(batch.requests), position))
+        records = _records(life.shard.id, batch)
+        if records and count is not None and cluster == life.cluster:
+            life.untold = _Untold(Result(life.shard.id, batch.number, count), records, revision)
+        else:
+            _settle([batch], Fate.UNKNOWN, Fate.IN_RECORDS)
+        _settle(losers, Fate.NOT_COUNTED, Fate.IN_RECORDS, but=batch)
+        if cluster != life.cluster:
+            self._leave(life)
+
+    def _folded(self, life: Life, started: float) -> None:
+        """The own shard was folded. Its last batch's number is stored with the count after it."""
+        results = self._results(life)
+        for batch in life.candidates:
+            if results is not None and batch.number in results:
+                count = results[batch.number]
+                for position, request in enumerate(batch.requests):
+                    if request.key is None:
+                        request.settle(_counted(count, len(batch.requests), position))
+        none_was_applied = results is not None and self._clock() - started < RESULTS_ARE_KEPT
+        _settle(life.candidates, Fate.NOT_COUNTED if none_was_applied else Fate.UNKNOWN, Fate.IN_RECORDS)
+        self._leave(life)
+
+    def _results(self, life: Life) -> dict[int, int | None] | None:
+        """The counts after the own batches, by number, as far as they are stored. None if etcd was restored."""
+        stored = {}
+        for batch in life.candidates:
+            key = keys.result_key(life.shard.id, batch.number)
+            response = self._insist(lambda: self._store.read(transactions.read_key(key)))  # noqa: B023
+            if response.header.cluster_id != life.cluster:
+                return None
+            for pair in response.kvs:
+                stored[batch.number] = keys.parse_result(key, pair.value)
+        return stored
+
+    def _history_is_gone(self, life: Life) -> None:
+        _settle(life.candidates, Fate.UNKNOWN, Fate.IN_RECORDS)
+        self._leave(life)
+
+    def _leave(self, life: Life) -> None:
+        """Have done with this shard. If it is still there, its owner's lease will end, and somebody will fold it."""
+        _log.info("the shard %s is not this replica's any more; it gets another one", life.shard.id)
+        if life.untold:
+            for request, _ in life.untold.requests:
+                request.settle(Fate.IN_RECORDS)
+        life.candidates = []
+        life.in_doubt = False
+        self.life = None
+
+    def _store_result(self, life: Life, untold: _Untold) -> None:
+        request, _ = untold.requests[0]
+        assert request.key is not None
+        lease = self._insist(lambda: self._records.lease_for(0))
+        try:
+            response = self._store.transact(
+                transactions.store_result(untold.result, request.key, untold.revision, lease)
+            )
+        except (EtcdUnavailableError, EtcdRefusedError):
+            self._records.forget(lease)
+            self._pause()  # it is tried again, or a commit takes it along
+            return
+        life.untold = None
+        if response.succeeded:
+            _tell(untold)
+        else:
+            for request, _ in untold.requests:
+                request.settle(Fate.IN_RECORDS)
+
+    def _count_at(self, revision: int) -> int | None:
+        """The count at a revision, or None if nobody can know it any more."""
+        try:
+            return transactions.count_in(self._insist(lambda: self._store.read(transactions.read_totals(revision))).kvs)
+        except (CompactedError, keys.UnreadableKeyError):
+            return None
+
+    def _insist(self, call: Callable[[], _Answer]) -> _Answer:
+        """Call until there is an answer. Raises EtcdRefusedError."""
+        while True:
+            try:
+                return call()
+            except EtcdUnavailableError:
+                self._pause()
 
 
-def _read_request() -> RangeRequest:
-    return RangeRequest(key=COUNT_KEY, keys_only=True)
+def _records(shard: str, batch: Batch) -> list[tuple[Request, Record]]:
+    size = len(batch.requests)
+    return [
+        (request, Record(shard, batch.number, position, size))
+        for position, request in enumerate(batch.requests)
+        if request.key is not None
+    ]
 
 
-def _version(response: RangeResponse) -> int:
-    # A key that was never put is not in the answer at all.
-    return int(response.kvs[0].version) if response.kvs else 0
+def _counted(count: int | None, size: int, position: int) -> Counted | Fate:
+    return Fate.UNKNOWN if count is None else Counted(keys.nth_value(count, size, position))
+
+
+def _tell(untold: _Untold) -> None:
+    count = untold.result.count
+    assert count is not None
+    for request, record in untold.requests:
+        request.settle(Counted(record.value_in(count)))
+
+
+def _settle(batches: Sequence[Batch], without_key: Fate, with_key: Fate, but: Batch | None = None) -> None:
+    """Settle what is not settled yet in these batches, unless it is in that other one, too."""
+    kept = set(but.requests) if but else set()
+    for batch in batches:
+        for request in batch.requests:
+            if request not in kept:
+                request.settle(without_key if request.key is None else with_key)

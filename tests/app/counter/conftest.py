@@ -1,10 +1,12 @@
 import socket
+from collections.abc import Iterator
+from contextlib import closing
 
 import falcon.testing
 import pytest
 
 from counter.api import Dependencies, create_app
-from counter.counting import Counter
+from counter.replica import Replica
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 
 
@@ -14,9 +16,15 @@ def store() -> InMemoryEtcd:
 
 
 @pytest.fixture
-def client(store: InMemoryEtcd) -> falcon.testing.TestClient:
-    counter = Counter(store, replica="pod-1")
-    return falcon.testing.TestClient(create_app(Dependencies(counter, store.count_members, pod="pod-1", node="node-1")))
+def replica(store: InMemoryEtcd) -> Iterator[Replica]:
+    """A replica that does not keep its clients waiting for long."""
+    with closing(Replica(store, patience=0.2)) as replica:
+        yield replica
+
+
+@pytest.fixture
+def client(store: InMemoryEtcd, replica: Replica) -> falcon.testing.TestClient:
+    return falcon.testing.TestClient(create_app(Dependencies(replica, store.count_members, pod="pod-1", node="node-1")))
 
 
 @pytest.fixture

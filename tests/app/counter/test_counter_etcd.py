@@ -13,8 +13,9 @@ import pytest
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
 from counter import etcd
-from counter.etcd import EtcdClient, EtcdUnavailableError
+from counter.etcd import EtcdClient
 from counter.settings import Endpoint
+from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 
 PROMISED = 2.0  # seconds within which a request without etcd is answered
@@ -29,6 +30,7 @@ class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer):  # type: ignore[misc]
 
     def __init__(self, store: InMemoryEtcd, port: int = 0) -> None:
         self.status: grpc.StatusCode | None = None
+        self.details = "told to"
         self.requests: list[Any] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -59,7 +61,7 @@ class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer):  # type: ignore[misc]
         self.requests.append(request)
         self.may_answer.wait()
         if self.status is not None:
-            context.abort(self.status, "told to")
+            context.abort(self.status, self.details)
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_the_three_calls(start_member: StartMember, connect: Connect) -> None:
     assert answer_of(client) == 3
     put = etcdrpc.RequestOp(request_put=etcdrpc.PutRequest(key=b"key", value=b"value"))
     assert client.transact(etcdrpc.TxnRequest(success=[put])).succeeded
-    assert [kv.version for kv in client.read(etcdrpc.RangeRequest(key=b"key")).kvs] == [1]
+    assert [kv.value for kv in client.read(etcdrpc.RangeRequest(key=b"key")).kvs] == [b"value"]
 
 
 def test_members_are_asked_for_linearizably(start_member: StartMember, connect: Connect) -> None:
@@ -262,10 +264,30 @@ def test_a_transaction_is_never_sent_twice(start_member: StartMember, connect: C
     assert len(member.requests) == 1
 
 
-def test_a_wrong_request_is_no_outage(start_member: StartMember, connect: Connect) -> None:
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (grpc.StatusCode.NOT_FOUND, LeaseNotFoundError),
+        (grpc.StatusCode.OUT_OF_RANGE, CompactedError),
+        (grpc.StatusCode.INVALID_ARGUMENT, EtcdRefusedError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, EtcdRefusedError),
+    ],
+)
+def test_what_etcd_refuses_is_no_outage(
+    start_member: StartMember, connect: Connect, status: grpc.StatusCode, error: type[Exception]
+) -> None:
     member = start_member()
     client = connect(member.port)
     answer_of(client)
-    member.status = grpc.StatusCode.INVALID_ARGUMENT
-    with pytest.raises(grpc.RpcError, match="told to"):
+    member.status, member.details = status, "etcdserver: for a reason"
+    with pytest.raises(error, match="^for a reason$"):
+        client.transact(etcdrpc.TxnRequest())
+
+
+def test_what_somebody_else_refuses_may_have_happened(start_member: StartMember, connect: Connect) -> None:
+    member = start_member()
+    client = connect(member.port)
+    answer_of(client)
+    member.status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    with pytest.raises(EtcdUnavailableError, match="told to"):
         client.transact(etcdrpc.TxnRequest())

@@ -1,0 +1,180 @@
+"""One replica at work: threads that count what waits, keep the shard owned and fold those of replicas that are gone."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from counter import keys, transactions
+from counter.counting import Committer, Life
+from counter.folding import fold_orphans, fold_own
+from counter.lookup import increment_once
+from counter.ownership import keep
+from counter.records import RecordLeases
+from counter.requests import Counted, Fate, Outcome, Request, Waiting
+from counter.store import EtcdRefusedError, EtcdUnavailableError, Store
+
+_log = logging.getLogger(__name__)
+
+# Seconds for which a client is kept waiting. Longer than etcd takes to elect a leader after it lost one, so that
+# increments outlast that.
+PATIENCE = 3.0
+
+# Seconds between two signs of life: a third of the lease.
+KEEP_INTERVAL = 5.0
+
+# Seconds between two looks for shards without an owner, more or less.
+FOLD_INTERVAL = 5.0
+
+# Seconds after which what went unanswered is sent again.
+RETRY_INTERVAL = 0.1
+
+# Seconds for which a replica that is told to stop tries to settle what is under way.
+SETTLING_TIME = 10.0
+
+
+class NotCountedError(Exception):
+    """The increment was not counted, and will not be."""
+
+
+class OutcomeUnknownError(Exception):
+    """etcd did not confirm the increment in time: it may have been counted, or may still be."""
+
+
+class ValueLostError(Exception):
+    """The increment with this key was counted, but its value was never told, and nobody knows it any more."""
+
+
+class Replica:
+    """The count that all replicas share. Safe for use by many threads."""
+
+    def __init__(self, store: Store, patience: float = PATIENCE) -> None:
+        self._patience = patience
+        self._store = store
+        self._waiting = Waiting()
+        self._records = RecordLeases(store)
+        self._stopping = threading.Event()
+        self._given_up = threading.Event()
+        self._committer = Committer(store, self._waiting, self._records, self._pause)
+        self._threads = [
+            threading.Thread(target=work, name=name, daemon=True)
+            for name, work in [("commit", self._commit), ("own", self._own), ("fold", self._fold)]
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def increment(self, key: str | None = None) -> int:
+        """Count one and return the new count. With a key it is counted once, and answered the same each time.
+
+        Raises NotCountedError, OutcomeUnknownError, and with a key ValueLostError. A repeat with the same key is safe
+        after any of them.
+        """
+        deadline = time.monotonic() + self._patience
+        if key is None:
+            request = Request()
+            self._waiting.add(request)
+            outcome = self._wait(request, deadline)
+        else:
+            outcome = self._increment_once(key, deadline)
+        if isinstance(outcome, Counted):
+            return outcome.value
+        if outcome is Fate.NOT_COUNTED:
+            raise NotCountedError
+        if outcome is Fate.VALUE_LOST:
+            raise ValueLostError
+        raise OutcomeUnknownError
+
+    def fetch(self) -> int:
+        """Return the count, with every increment in it that was answered before this call.
+
+        Raises EtcdUnavailableError, EtcdRefusedError and UnreadableKeyError.
+        """
+        return transactions.count_in(self._store.read(transactions.read_totals()).kvs)
+
+    def close(self) -> None:
+        """Count what still waits, fold the own shard, and stop. Takes SETTLING_TIME at most."""
+        deadline = time.monotonic() + SETTLING_TIME
+        self._stopping.set()
+        self._waiting.wake()
+        self._threads[0].join(SETTLING_TIME)
+        self._given_up.set()
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+
+    def _increment_once(self, key: str, deadline: float) -> Outcome:
+        try:
+            return increment_once(
+                self._store, self._records, self._waiting, key, lambda request: self._wait(request, deadline)
+            )
+        except (EtcdUnavailableError, EtcdRefusedError, keys.UnreadableKeyError) as error:
+            _log.warning("the records can't be read: %s", error)
+            return Fate.UNKNOWN
+
+    def _wait(self, request: Request, deadline: float) -> Outcome:
+        return request.wait(deadline - time.monotonic()) or self._waiting.give_up(request)
+
+    # The threads
+
+    def _commit(self) -> None:
+        try:
+            while not self._stopping.is_set() or self._waiting.has_some() or self._owes_results():
+                self._committer.step()
+                if not self._owes_results():
+                    self._waiting.wait(KEEP_INTERVAL, or_until=self._stopping.is_set)
+            self._leave()
+        except _GivenUpError:
+            _log.warning("stopped before all was settled; what is left of the shard will be folded by others")
+
+    def _owes_results(self) -> bool:
+        life = self._committer.life
+        return life is not None and life.untold is not None
+
+    def _leave(self) -> None:
+        """Give the shard to the base and the lease back, so that nobody has to wait for them."""
+        life = self._committer.life
+        if life is None:
+            return
+        while not self._tried("fold the own shard", lambda: fold_own(self._store, life)):
+            self._pause()
+        self._tried("give the lease back", lambda: self._store.revoke_lease(life.lease))
+
+    def _own(self) -> None:
+        while not self._stopping.wait(KEEP_INTERVAL):
+            life = self._committer.life
+            if life is not None and not life.is_over:
+                self._tried("keep the shard owned", lambda: self._keep(life))  # noqa: B023
+
+    def _keep(self, life: Life) -> bool:
+        keep(self._store, life)
+        return True
+
+    def _fold(self) -> None:
+        while True:
+            self._tried("fold", self._fold_all)
+            if self._stopping.wait(FOLD_INTERVAL * random.uniform(0.8, 1.2)):
+                return
+
+    def _fold_all(self) -> bool:
+        for shard in fold_orphans(self._store, self._records):
+            _log.info("the shard %s had no owner; its %d are in the base now", shard.id, shard.value.total)
+        return True
+
+    def _tried(self, what: str, work: Callable[[], object]) -> bool:
+        """Whether it worked. It is tried again later if not."""
+        try:
+            return bool(work())
+        except EtcdUnavailableError:
+            return False  # the log has it from etcd's client
+        except (EtcdRefusedError, keys.UnreadableKeyError) as error:
+            _log.warning("can't %s: %s", what, error)
+            return False
+
+    def _pause(self) -> None:
+        """Wait before something is sent again. Raises _GivenUpError when there is no more time."""
+        if self._given_up.wait(RETRY_INTERVAL):
+            raise _GivenUpError
+
+
+class _GivenUpError(Exception):
+    """The replica was told to stop, and the time for settling is over."""

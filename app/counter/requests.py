@@ -1,0 +1,104 @@
+"""Increments that somebody waits for, and the queue in which they wait for a batch."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Fate(Enum):
+    """How an increment ended that has no value to tell."""
+
+    NOT_COUNTED = "not counted"  # and never will be
+    UNKNOWN = "unknown"  # it may have been counted, or may still be
+    IN_RECORDS = "in the records"  # a keyed one: what there is to know is in etcd, under its key
+    VALUE_LOST = "counted, but its value was never told"  # and nobody knows it any more
+
+
+@dataclass(frozen=True)
+class Counted:
+    """It was counted, and this is its value."""
+
+    value: int
+
+
+Outcome = Counted | Fate
+
+
+class Request:
+    """One increment. It is settled once, by whoever does so first; one who waits for that is woken."""
+
+    __slots__ = ("_settled", "is_given_up", "key", "outcome")
+
+    def __init__(self, key: str | None = None) -> None:
+        self.key = key
+        self.outcome: Outcome | None = None
+        self.is_given_up = False  # nobody waits for it any more
+        # A lock that is released once is the cheapest thing to wait for.
+        self._settled = threading.Lock()
+        self._settled.acquire()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Note how it ended, unless that is noted already. To be called by one thread only."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self._settled.release()
+
+    def wait(self, seconds: float) -> Outcome | None:
+        """How it ended, or None if that takes longer."""
+        self._settled.acquire(timeout=max(seconds, 0))
+        return self.outcome
+
+
+class Waiting:
+    """Requests that are in no batch yet, first come, first served. Safe for use by many threads."""
+
+    def __init__(self) -> None:
+        self._requests: deque[Request] = deque()
+        self._changed = threading.Condition()
+
+    def add(self, request: Request) -> None:
+        with self._changed:
+            self._requests.append(request)
+            self._changed.notify()
+
+    def give_up(self, request: Request) -> Outcome:
+        """Wait for a request no longer. Returns how it ended, as far as that is known."""
+        with self._changed:
+            try:
+                self._requests.remove(request)
+            except ValueError:
+                request.is_given_up = True
+                return request.outcome or Fate.UNKNOWN
+        # A request with a key may be under way elsewhere.
+        return Fate.NOT_COUNTED if request.key is None else Fate.UNKNOWN
+
+    def take(self, max_keys: int) -> list[Request]:
+        """Take what waits, with at most so many keys, no key twice. What does not fit goes on waiting."""
+        with self._changed:
+            taken: list[Request] = []
+            left: deque[Request] = deque()
+            keys: set[str] = set()
+            for request in self._requests:
+                if request.key is None:
+                    taken.append(request)
+                elif request.key in keys or len(keys) == max_keys:
+                    left.append(request)
+                else:
+                    keys.add(request.key)
+                    taken.append(request)
+            self._requests = left
+            return taken
+
+    def has_some(self) -> bool:
+        return bool(self._requests)
+
+    def wait(self, seconds: float, or_until: Callable[[], bool]) -> None:
+        """Wait until there is a request, or something else holds that `wake` is called for."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.has_some() or or_until(), seconds)
+
+    def wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

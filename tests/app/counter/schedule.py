@@ -1,0 +1,505 @@
+"""Several replicas and one etcd, run step by step: the real code of the protocol, in an order that the test chooses.
+
+Everything that calls etcd - committers, folders, keepers of leases, clients with keys - is a process: a greenlet that
+stops at each call. What may happen next is a step with a name: a request arrives, a call is applied, its reply comes or
+is lost, a lease ends, a replica crashes, etcd is compacted or restored. After each step the bookkeeping compares what
+etcd holds and what clients were told with the increments that really took place.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any
+
+from etcd3.etcdrpc import TxnRequest  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
+from greenlet import greenlet
+
+from counter import keys, transactions
+from counter.counting import Committer
+from counter.folding import fold_orphans
+from counter.lookup import increment_once
+from counter.ownership import keep
+from counter.records import RecordLeases
+from counter.requests import Counted, Fate, Outcome, Request, Waiting
+from counter.store import EtcdRefusedError, EtcdUnavailableError
+from tests.app.counter.in_memory_etcd import InMemoryEtcd, Snapshot
+
+Identity = str | Request  # an increment with a key is the same increment wherever it is asked for
+
+CALM_STEPS = 3000
+
+
+class ViolationError(Exception):
+    """Something happened that must never happen."""
+
+
+@dataclass
+class Faults:
+    """How often something may go wrong in one schedule."""
+
+    timeouts: int = 0
+    give_ups: int = 0
+    expiries: int = 0
+    folds: int = 0
+    crashes: int = 0
+    snapshots: int = 0
+    restores: int = 0
+    compactions: int = 0
+
+
+@dataclass(eq=False)
+class Call:
+    """A call on its way: made, maybe applied, maybe answered."""
+
+    name: str
+    perform: Callable[[], Any]
+    counts: Sequence[Request]
+    epoch: int = 0  # of the history in which it was applied
+    told: frozenset[Identity] = frozenset()  # whose values had been told then
+    answer: tuple[str, Any] | None = None
+
+
+class Process:
+    """Code that stops at each call to etcd, and where it wants to wait."""
+
+    def __init__(self, run: Callable[["Process"], None]) -> None:
+        self.call: Call | None = None
+        self.epoch = 0  # of the last reply that it got
+        self.told: frozenset[Identity] = frozenset()  # whose values had been told when that was made
+        self._greenlet = greenlet(lambda: run(self))
+        self._greenlet.switch()
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self._greenlet.dead)
+
+    def go_on(self, answer: tuple[str, Any] | None = None) -> None:
+        """Run until the next call, the next wait, or the end."""
+        self.call = None
+        self._greenlet.switch(answer)
+
+    def wait(self) -> None:
+        self._greenlet.parent.switch()
+
+    def ask(self, call: Call) -> Any:  # noqa: ANN401 - the answer to any call
+        self.call = call
+        kind, value = self._greenlet.parent.switch()
+        if kind == "raised":
+            raise value
+        return value
+
+
+@dataclass(eq=False)
+class Replica:
+    waiting: Waiting
+    records: RecordLeases
+    committer: Committer
+    committing: Process
+    folding: Process | None = None
+    keeping: Process | None = None
+
+
+@dataclass(eq=False)
+class Increment:
+    """What a client asks for, and what it is told."""
+
+    key: str | None
+    replica: Replica
+    request: Request  # the last that was made of it
+    asking: Process | None = None  # of a client with a key
+    outcome: Outcome | None = None
+    is_lost: bool = False  # the replica crashed, and nobody tells the client anything
+
+
+class World:
+    """All of it, and the rules that must hold."""
+
+    def __init__(self, arrivals: Sequence[tuple[str | None, int]], replicas: int, faults: Faults) -> None:
+        """`arrivals` are the increments: each with its key, if it has one, and the replica that is asked."""
+        self.etcd = InMemoryEtcd()
+        self.faults = faults
+        self.epoch = 0
+        self.arrivals = list(arrivals)
+        self.late: list[Call] = []
+        self.increments: list[Increment] = []
+        self.counted: dict[Identity, int] = {}
+        self.told: dict[Identity, int] = {}
+        self.not_counted: set[Identity] = set()
+        self.is_restore_bumped = True
+        self._snapshot: tuple[Snapshot, dict[Identity, int], dict[Identity, int]] | None = None
+        self._ids = count()
+        self._settled_in: dict[Request, int] = {}
+        self.replicas = [self._replica() for _ in range(replicas)]
+
+    # What may happen next
+
+    def steps(self) -> dict[str, Callable[[], None]]:
+        """All that may happen now, by name, always in the same order."""
+        return dict(self._steps())
+
+    def _steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        for key, number in dict.fromkeys(self.arrivals):
+            yield f"{key or 'plain'} arrives at {number}", partial(self._arrive, key, number)
+        for number, replica in enumerate(self.replicas):
+            yield from self._steps_at(number, replica)
+        for index, increment in enumerate(self.increments):
+            if self.faults.give_ups and increment.outcome is None and increment.request.outcome is None:
+                yield f"client {index} gives up", partial(self._give_up, increment)
+            if increment.asking and not increment.asking.is_over and not increment.is_lost:
+                is_told = increment.request.outcome is not None
+                yield from self._steps_of(f"client {index}", increment.asking, has_work=is_told)
+        for index, call in enumerate(self.late):
+            yield f"late {index} is applied", partial(self._apply_late, call)
+        if self.faults.expiries:
+            for index, lease in enumerate(self._owners()):
+                yield f"owner {index} seems gone", partial(self._expire, lease)
+        if self.faults.snapshots and self.counted:
+            yield "snapshot", self._take_snapshot
+        if self.faults.restores and self._snapshot:
+            yield "restore", self._restore
+        if self.faults.compactions and self.counted:
+            yield "compact", self._compact
+
+    def _steps_at(self, number: int, replica: Replica) -> Iterator[tuple[str, Callable[[], None]]]:
+        life = replica.committer.life
+        has_work = life is None or life.is_over or life.untold is not None or replica.waiting.has_some()
+        yield from self._steps_of(f"commit {number}", replica.committing, has_work)
+        yield from self._steps_of(f"fold {number}", replica.folding, has_work=False)
+        yield from self._steps_of(f"keep {number}", replica.keeping, has_work=False)
+        if self.faults.folds and not _is_running(replica.folding) and self._orphans():
+            yield f"fold {number}", partial(self._fold, replica)
+        if life and not life.is_over and life.lease not in self.etcd.leases and not _is_running(replica.keeping):
+            yield f"keep {number}", partial(self._keep, replica)
+        if self.faults.crashes:
+            yield f"crash {number}", partial(self._crash, number)
+
+    def _steps_of(self, name: str, process: Process | None, has_work: bool) -> Iterator[tuple[str, Callable[[], None]]]:
+        if process is None or process.is_over:
+            return
+        call = process.call
+        if call is None:
+            if has_work:
+                yield name, partial(self._run, process)
+            return
+        if call.answer is None:
+            yield f"{name}: {call.name} applied", partial(self._apply, call)
+        else:
+            yield f"{name}: {call.name} answered", partial(self._answer, process, call)
+        if self.faults.timeouts:
+            yield f"{name}: {call.name} lost", partial(self._lose, process, call)
+
+    # The steps
+
+    def new_id(self) -> str:
+        return f"s{next(self._ids):03}"
+
+    def _replica(self) -> Replica:
+        waiting = Waiting()
+        store = _ScheduledStore(self)
+        records = RecordLeases(store, clock=_no_time)
+        committer = Committer(store, waiting, records, pause=_no_pause, clock=_no_time, new_id=self.new_id)
+
+        def commit(process: Process) -> None:
+            store.process = process
+            while True:
+                process.wait()
+                committer.step()
+
+        store.counts = lambda: _counted_by(committer)
+        return Replica(waiting, records, committer, Process(commit))
+
+    def _arrive(self, key: str | None, number: int) -> None:
+        self.arrivals.remove((key, number))
+        replica = self.replicas[number]
+        increment = Increment(key, replica, Request())
+        self.increments.append(increment)
+        if key is None:
+            replica.waiting.add(increment.request)
+        else:
+            increment.asking = self._spawn(partial(self._ask, increment, key))
+
+    def _ask(self, increment: Increment, key: str, process: Process) -> None:
+        def wait(request: Request) -> Outcome:
+            increment.request = request
+            while request.outcome is None:
+                process.wait()
+            return request.outcome
+
+        store = _ScheduledStore(self, process)
+        try:
+            replica = increment.replica
+            increment.outcome = increment_once(store, replica.records, replica.waiting, key, wait)
+        except (EtcdUnavailableError, EtcdRefusedError):
+            increment.outcome = Fate.UNKNOWN
+
+    def _give_up(self, increment: Increment) -> None:
+        self.faults.give_ups -= 1
+        increment.outcome = increment.replica.waiting.give_up(increment.request)
+        increment.asking = None
+        if increment.key is None and increment.outcome is Fate.NOT_COUNTED:
+            self.not_counted.add(increment.request)
+
+    def _fold(self, replica: Replica) -> None:
+        self.faults.folds -= 1
+
+        def fold(process: Process) -> None:
+            store = _ScheduledStore(self, process)
+            try:
+                for _ in fold_orphans(store, replica.records):
+                    pass
+            except (EtcdUnavailableError, EtcdRefusedError):
+                return
+
+        replica.folding = self._spawn(fold)
+
+    def _keep(self, replica: Replica) -> None:
+        life = replica.committer.life
+        assert life is not None
+
+        def keep_life(process: Process) -> None:
+            try:
+                keep(_ScheduledStore(self, process), life)
+            except (EtcdUnavailableError, EtcdRefusedError):
+                return
+
+        replica.keeping = self._spawn(keep_life)
+
+    def _spawn(self, run: Callable[[Process], None]) -> Process:
+        process = Process(run)
+        self._observe(process)
+        return process
+
+    def _run(self, process: Process, answer: tuple[str, Any] | None = None) -> None:
+        process.go_on(answer)
+        self._observe(process)
+
+    def _apply(self, call: Call) -> None:
+        try:
+            result = call.perform()
+        except EtcdRefusedError as error:
+            call.answer = ("raised", error)
+        else:
+            call.answer = ("returned", result)
+            if call.name == "transact":
+                self._check_written(call.counts if result.succeeded else ())
+        call.epoch = self.epoch
+        call.told = frozenset(self.told)
+
+    def _answer(self, process: Process, call: Call) -> None:
+        process.epoch, process.told = call.epoch, call.told
+        self._run(process, call.answer)
+
+    def _lose(self, process: Process, call: Call) -> None:
+        self.faults.timeouts -= 1
+        if call.answer is None and call.name == "transact":
+            self.late.append(call)
+        self._run(process, ("raised", EtcdUnavailableError("timed out")))
+
+    def _apply_late(self, call: Call) -> None:
+        self.late.remove(call)
+        self._apply(call)
+
+    def _crash(self, number: int) -> None:
+        """A replica ends without a word, and another one takes its place."""
+        self.faults.crashes -= 1
+        replica = self.replicas[number]
+        asking = [increment.asking for increment in self.increments if increment.replica is replica]
+        for process in (replica.committing, replica.folding, replica.keeping, *asking):
+            if (
+                process
+                and not process.is_over
+                and process.call
+                and process.call.answer is None
+                and process.call.name == "transact"
+            ):
+                self.late.append(process.call)
+        for increment in self.increments:
+            if increment.replica is replica and increment.outcome is None:
+                increment.is_lost = True
+        self.replicas[number] = self._replica()
+
+    def _expire(self, lease: int) -> None:
+        self.faults.expiries -= 1
+        self.etcd.expire(lease)
+
+    def _take_snapshot(self) -> None:
+        self.faults.snapshots -= 1
+        self._snapshot = self.etcd.snapshot(), dict(self.counted), dict(self.told)
+
+    def _restore(self) -> None:
+        self.faults.restores -= 1
+        assert self._snapshot is not None
+        snapshot, self.counted, self.told = self._snapshot
+        self._snapshot = None
+        self.etcd.restore(snapshot, bump=self.is_restore_bumped)
+        self.epoch += 1
+        self.late = []  # what was cancelled ended with the members that it was sent to
+
+    def _compact(self) -> None:
+        self.faults.compactions -= 1
+        self.etcd.compact()
+
+    # What there is
+
+    def total(self) -> int:
+        """The count as etcd has it."""
+        return transactions.count_in(self.etcd.range(transactions.read_totals()).kvs)
+
+    def _owners(self) -> list[int]:
+        """The leases of owners, in the order in which these were born."""
+        entries = [
+            entry
+            for key in self.etcd.values
+            if key.startswith(keys.OWNER_PREFIX)
+            for entry in [self.etcd.entry(key)]
+            if entry
+        ]
+        return [entry.lease for entry in sorted(entries, key=lambda entry: entry.created)]
+
+    def _orphans(self) -> list[bytes]:
+        values = self.etcd.values
+        shards = [key for key in values if key.startswith(keys.SHARD_PREFIX)]
+        return [key for key in shards if keys.owner_key(keys.shard_of(key)) not in values]
+
+    # The rules
+
+    def _check_written(self, counts: Sequence[Request]) -> None:
+        """Look at etcd after a transaction that counts these."""
+        total = self.total()
+        for position, request in enumerate(counts):
+            identity = request.key or request
+            if identity in self.counted:
+                raise ViolationError("an increment is counted twice")
+            if identity in self.not_counted:
+                raise ViolationError("an increment is counted that was told 'not counted'")
+            self.counted[identity] = keys.nth_value(total, len(counts), position)
+        if total != len(self.counted):
+            raise ViolationError(f"the count is {total}, but there were {len(self.counted)} increments")
+
+    def _observe(self, process: Process) -> None:
+        """Look at what the process that ran last has told clients."""
+        for increment in self.increments:
+            request = increment.request
+            if request.outcome is not None and request not in self._settled_in:
+                self._settled_in[request] = process.epoch
+                if increment.key is None and increment.outcome is None and not increment.is_lost:
+                    increment.outcome = request.outcome
+                    self._check_told(increment, request.outcome, process.epoch, process)
+            if increment.key and process is increment.asking and increment.outcome is not None:
+                is_direct = increment.outcome is request.outcome
+                epoch = self._settled_in[request] if is_direct else process.epoch
+                self._check_told(increment, increment.outcome, epoch, process)
+
+    def _check_told(self, increment: Increment, outcome: Outcome, epoch: int, process: Process) -> None:
+        identity = increment.key or increment.request
+        if outcome is Fate.NOT_COUNTED:
+            if identity in self.counted:
+                raise ViolationError("an increment is told 'not counted', but is counted")
+            self.not_counted.add(identity)
+        elif epoch != self.epoch:
+            return  # told of a history that is gone: the restore has made it void
+        elif outcome is Fate.VALUE_LOST and identity in process.told:
+            raise ViolationError("a value that was told can't be told again")
+        elif isinstance(outcome, Counted):
+            if self.counted.get(identity) != outcome.value:
+                raise ViolationError(f"told {outcome.value}, but it is {self.counted.get(identity)}")
+            for other, value in self.told.items():
+                if (other == identity) != (value == outcome.value):
+                    raise ViolationError("two increments were told the same value, or one two")
+            self.told[identity] = outcome.value
+
+    def play(self, schedule: Sequence[str]) -> None:
+        """Take these steps. "NAME ..." stands for all of NAME's calls, each applied and answered, until it has nothing
+        to do; "NAME to CALL" for those until CALL is what it asks for. Raises KeyError if a step is not possible now.
+        """
+        for line in schedule:
+            name, is_until, call = line.partition(" to ")
+            if line.endswith(" ..."):
+                self._follow(line.removesuffix(" ..."), lambda _: False)
+            elif is_until:
+                self._follow(name, partial(_contains, f"{name}: {call} applied"))
+            else:
+                self.steps()[line]()
+
+    def _follow(self, name: str, is_enough: Callable[[Collection[str]], bool]) -> None:
+        started = False
+        while True:
+            steps = self.steps()
+            own = [step for step in steps if step.partition(":")[0] == name and not step.endswith(" lost")]
+            # A process that starts anew would never end.
+            if is_enough(steps) or not own or (started and own == [name] and name.startswith("fold")):
+                return
+            steps[own[0]]()
+            started = True
+
+    def calm_down(self) -> None:
+        """Let everything that is under way end, without further faults; then look at the whole."""
+        self.faults = Faults(folds=CALM_STEPS)
+        for _ in range(CALM_STEPS):
+            steps = self.steps()
+            if not steps:
+                break
+            # Requests and folds last, so that what is under way ends first.
+            name = min(steps, key=lambda name: ("arrives" in name, name.startswith("fold") and ":" not in name))
+            steps[name]()
+        else:
+            raise ViolationError("it never ends")
+        if any(increment.outcome is None and not increment.is_lost for increment in self.increments):
+            raise ViolationError("a client is never told anything")
+        if self._orphans():
+            raise ViolationError("a shard without an owner stays")
+        self._check_written(())
+
+
+class _ScheduledStore:
+    """etcd as a process sees it: the process stops at each call."""
+
+    def __init__(self, world: World, process: Process | None = None) -> None:
+        self._world = world
+        self.process = process
+        self.counts: Callable[[], Sequence[Request]] = lambda: ()
+
+    def transact(self, request: TxnRequest) -> Any:  # noqa: ANN401 - the messages have no types
+        return self._ask("transact", request, counts=self.counts())
+
+    def read(self, request: Any) -> Any:  # noqa: ANN401 - the messages have no types
+        return self._ask("read", request)
+
+    def grant_lease(self, seconds: int) -> int:
+        # Leases hold nothing that could go wrong: who holds one is what matters.
+        return self._world.etcd.grant_lease(seconds)
+
+    def keep_alive(self, lease: int) -> bool:
+        return bool(self._ask("keep_alive", lease))
+
+    def revoke_lease(self, lease: int) -> None:
+        self._world.etcd.revoke_lease(lease)
+
+    def _ask(self, method: str, argument: Any, counts: Sequence[Request] = ()) -> Any:  # noqa: ANN401
+        assert self.process is not None
+        return self.process.ask(Call(method, lambda: getattr(self._world.etcd, method)(argument), counts))
+
+
+def _contains(step: str, steps: Collection[str]) -> bool:
+    return step in steps
+
+
+def _counted_by(committer: Committer) -> Sequence[Request]:
+    """The increments that a committer's transaction counts: those of its newest batch, if it is a commit."""
+    life = committer.life
+    if life is None or not life.candidates:
+        return ()
+    return life.candidates[-1].requests
+
+
+def _no_pause() -> None:
+    """In a schedule there is no time."""
+
+
+def _no_time() -> float:
+    return 0.0
+
+
+def _is_running(process: Process | None) -> bool:
+    return process is not None and not process.is_over
