@@ -2,18 +2,22 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 import falcon
 
-from counter.replica import NotCountedError, OutcomeUnknownError, Replica
+from counter.replica import NotCountedError, OutcomeUnknownError, Replica, ValueLostError
 from counter.store import EtcdUnavailableError
 
 _log = logging.getLogger(__name__)
 
 _RETRY_AFTER = 1  # seconds
+
+# What a key may look like, after the standard's draft (draft-ietf-httpapi-idempotency-key-header): a string of our choice.
+_KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.
     app.set_error_serializer(_serialize_error)
     app.add_error_handler(falcon.HTTPRouteNotFound, _no_such_path(sorted(resources)))
     app.add_error_handler(EtcdUnavailableError, _etcd_unavailable)
+    app.add_error_handler(ValueLostError, _value_lost)
     app.add_error_handler(NotCountedError, _not_counted)
     app.add_error_handler(OutcomeUnknownError, _outcome_unknown)
     app.add_error_handler(Exception, _unexpected)
@@ -68,13 +73,19 @@ class Healthz:
 
 
 class Increment:
-    """Count one."""
+    """Count one; with an Idempotency-Key once, however often it is sent."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._replica = dependencies.replica
 
-    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
-        response.data = _answer(f"count value = {self._replica.increment()}")
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        key = request.get_header("Idempotency-Key")
+        if key is not None and not _KEY.fullmatch(key):
+            raise falcon.HTTPBadRequest(
+                description=f"Idempotency-Key is {key[:80]!r}, but must be 1 to 64 letters, digits, dots, colons, "
+                "dashes or underscores."
+            )
+        response.data = _answer(f"count value = {self._replica.increment(key)}")
 
 
 class Fetch:
@@ -132,9 +143,16 @@ def _not_counted(*_: object) -> NoReturn:
     )
 
 
+def _value_lost(*_: object) -> NoReturn:
+    raise falcon.HTTPConflict(
+        description="This increment was counted, but nobody was told its value in time to keep it."
+    )
+
+
 def _outcome_unknown(*_: object) -> NoReturn:
     raise falcon.HTTPServiceUnavailable(
-        description="etcd did not confirm this increment: it may or may not have been counted.",
+        description="etcd did not confirm this increment: it may or may not have been counted. A repeat with the same "
+        "Idempotency-Key is safe; without a key it may count twice.",
         retry_after=_RETRY_AFTER,
     )
 
