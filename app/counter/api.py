@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 _RETRY_AFTER = 1  # seconds
 
-# What a key may look like, after the standard's draft (draft-ietf-httpapi-idempotency-key-header): a string of our choice.
+# The standard's draft (draft-ietf-httpapi-idempotency-key-header) leaves it to each server what a key may look like.
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 

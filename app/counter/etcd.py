@@ -53,13 +53,14 @@ _CHANNEL_OPTIONS = (
 )
 
 # What etcd itself says of a request that it has not applied and will not, by status (api/v3rpc/rpctypes/error.go in
-# etcd's source). With any other status, or from gRPC on the way, nobody knows.
+# etcd's source). With any other status, or from gRPC on the way, nobody knows. Not among them is that the database is
+# full (RESOURCE_EXHAUSTED): the transaction that fills it is applied, and answered like that all the same
+# (quotaApplierV3 in server/etcdserver/apply/apply.go).
 _ETCD_SAYS = "etcdserver: "
 _REFUSALS = {
     grpc.StatusCode.NOT_FOUND: LeaseNotFoundError,
     grpc.StatusCode.OUT_OF_RANGE: CompactedError,
     grpc.StatusCode.INVALID_ARGUMENT: EtcdRefusedError,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: EtcdRefusedError,  # the database is full, or too many requests are waiting
     grpc.StatusCode.PERMISSION_DENIED: EtcdRefusedError,
     grpc.StatusCode.UNAUTHENTICATED: EtcdRefusedError,
 }

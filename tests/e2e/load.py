@@ -1,6 +1,7 @@
 """Clients that increment and remember every answer."""
 
 import http.client
+import itertools
 import json
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.e2e.system import System, eventually
 
@@ -43,7 +45,7 @@ class History:
     def settle(self, system: System) -> None:
         """Repeat what went unanswered, under the same keys, until each has its value."""
         for key in self.unsettled:
-            eventually(f"an answer under {key}", lambda key=key: self._settled(system, key))
+            eventually(f"an answer under {key}", partial(self._settled, system, key))
         self.unsettled = []
 
     def _settled(self, system: System, key: str) -> bool:
@@ -62,7 +64,7 @@ class History:
     def longest_gap(self, begin: float, end: float) -> float:
         """The longest time in seconds without an answer, between two moments."""
         moments = [begin, *(moment for moment in self.moments if begin < moment < end), end]
-        return max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+        return max(later - earlier for earlier, later in itertools.pairwise(moments))
 
 
 def increment_many(system: System, total: int, clients: int) -> History:

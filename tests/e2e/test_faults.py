@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tests.e2e import faults
 from tests.e2e.load import History, incrementing
@@ -21,8 +22,8 @@ def test_no_fault_costs_or_adds_an_increment(system: System) -> None:
         for name, fault in FAULTS.items():
             begin = time.monotonic()
             fault(system)
-            acknowledged = len(history.values)
-            eventually(f"increments after: {name}", lambda least=acknowledged: len(history.values) > least + 200)
+            least = len(history.values) + 200
+            eventually(f"increments after: {name}", partial(_has_told, history, least))
             time.sleep(CALM)  # so that what is slow to fail would be seen as this fault's
             print(f"{name}: {history.longest_gap(begin, time.monotonic()):.1f} s at most without an answer")
     system.wait_until_whole()
@@ -59,6 +60,10 @@ FAULTS: dict[str, Callable[[System], None]] = {
     "a replica is killed": _kill_replica,
     "a replica hangs for longer than its lease": _pause_replica,
 }
+
+
+def _has_told(history: History, least: int) -> bool:
+    return len(history.values) > least
 
 
 def _told(history: History, counted: int) -> str:

@@ -44,7 +44,6 @@ class InMemoryEtcd:
         self.members = 3
         self.away = False
         self.loses_replies = False
-        self.is_full = False
         self.cluster = 1
         self.revision = 1
         self.transactions = 0
@@ -157,8 +156,6 @@ class InMemoryEtcd:
         puts = [operation.request_put for operation in request.success if operation.HasField("request_put")]
         if len({put.key for put in puts}) < len(puts):
             raise EtcdRefusedError("duplicate key given in txn request")
-        if self.is_full and puts:
-            raise EtcdRefusedError("mvcc: database space exceeded")
         if any(put.lease and put.lease not in self.leases for put in puts) and all(map(self._holds, request.compare)):
             raise LeaseNotFoundError("requested lease not found")
 

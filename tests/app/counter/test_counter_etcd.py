@@ -270,7 +270,6 @@ def test_a_transaction_is_never_sent_twice(start_member: StartMember, connect: C
         (grpc.StatusCode.NOT_FOUND, LeaseNotFoundError),
         (grpc.StatusCode.OUT_OF_RANGE, CompactedError),
         (grpc.StatusCode.INVALID_ARGUMENT, EtcdRefusedError),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, EtcdRefusedError),
     ],
 )
 def test_what_etcd_refuses_is_no_outage(
@@ -284,10 +283,10 @@ def test_what_etcd_refuses_is_no_outage(
         client.transact(etcdrpc.TxnRequest())
 
 
-def test_what_somebody_else_refuses_may_have_happened(start_member: StartMember, connect: Connect) -> None:
+def test_a_full_database_may_have_taken_the_transaction(start_member: StartMember, connect: Connect) -> None:
     member = start_member()
     client = connect(member.port)
     answer_of(client)
-    member.status = grpc.StatusCode.RESOURCE_EXHAUSTED
-    with pytest.raises(EtcdUnavailableError, match="told to"):
+    member.status, member.details = grpc.StatusCode.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"
+    with pytest.raises(EtcdUnavailableError, match="space exceeded"):
         client.transact(etcdrpc.TxnRequest())
