@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+import threading
 from contextlib import closing
 
 from counter import settings
@@ -31,11 +32,19 @@ def main() -> int:
         return 2
 
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    threading.excepthook = _end_process
     logging.info("replica %s/%s on node %s", config.namespace, config.pod, config.node)
     with closing(EtcdClient(config.etcd_endpoints)) as etcd, closing(Replica(etcd)) as replica:
         app = create_app(Dependencies(replica, etcd.count_members, pod=config.pod, node=config.node))
         serve(app, config.port)
     return 0
+
+
+def _end_process(failure: threading.ExceptHookArgs) -> None:
+    """A replica without one of its threads is of no use, and does not show it. To crash does no harm to the count."""
+    name = failure.thread.name if failure.thread else "unknown"
+    logging.critical("the thread %r failed, and the process ends with it", name, exc_info=failure.exc_value)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from typing import NoReturn
 
 import falcon
 
+from counter.keys import UnreadableKeyError
 from counter.replica import NotCountedError, OutcomeUnknownError, Replica, ValueLostError
-from counter.store import EtcdUnavailableError
+from counter.store import EtcdRefusedError, EtcdUnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.
     app.set_error_serializer(_serialize_error)
     app.add_error_handler(falcon.HTTPRouteNotFound, _no_such_path(sorted(resources)))
     app.add_error_handler(EtcdUnavailableError, _etcd_unavailable)
+    app.add_error_handler(EtcdRefusedError, _count_unreadable)
+    app.add_error_handler(UnreadableKeyError, _count_unreadable)
     app.add_error_handler(ValueLostError, _value_lost)
     app.add_error_handler(NotCountedError, _not_counted)
     app.add_error_handler(OutcomeUnknownError, _outcome_unknown)
@@ -133,6 +136,14 @@ def _no_such_path(paths: Sequence[str]) -> Callable[..., NoReturn]:
 def _etcd_unavailable(*_: object) -> NoReturn:
     raise falcon.HTTPServiceUnavailable(
         description="etcd, which keeps the count, does not answer. Please try again.", retry_after=_RETRY_AFTER
+    )
+
+
+def _count_unreadable(_request: falcon.Request, _response: falcon.Response, error: Exception, *_: object) -> NoReturn:
+    _log.error("the count can't be read: %s", error)
+    raise falcon.HTTPServiceUnavailable(
+        description="etcd, which keeps the count, has no answer that can be used; the log says more.",
+        retry_after=_RETRY_AFTER,
     )
 
 

@@ -180,7 +180,7 @@ class Committer:
         after = ShardValue(life.shard.value.total + len(batch.requests), batch.number)
         records = [(request.key, record) for request, record in _records(life.shard.id, batch) if request.key]
         result = life.untold.result if life.untold else None
-        lease = self._insist(lambda: self._records.lease_for(len(records))) if records or result else 0
+        lease = self._lease_for(life, len(records)) if records or result else 0
         transaction = transactions.commit(life.shard, after, records, result, lease)
         while True:
             try:
@@ -197,16 +197,31 @@ class Committer:
             if any(request.is_given_up for request in batch.requests):
                 raise _GivenUpError
 
+    def _lease_for(self, life: Life, records: int) -> int:
+        """A lease for the records. Raises EtcdRefusedError, but not for as long as a batch is in doubt."""
+        while True:
+            try:
+                return self._insist(lambda: self._records.lease_for(records))
+            except EtcdRefusedError:
+                if not life.in_doubt:
+                    raise
+            self._pause()
+
     def _refused(self, life: Life, batch: Batch, response: TxnResponse, started: float) -> Sequence[Request]:
-        """Find out why a commit was refused. Returns the requests to commit again; the others are settled."""
+        """Find out why a commit was refused. Returns the requests to commit again; the others are settled, or wait for
+        the next life."""
         found, *records = [part.response_range.kvs for part in response.responses]
         shard = transactions.shard_in(found)
-        if response.header.cluster_id != life.cluster:
+        is_restored = response.header.cluster_id != life.cluster
+        if shard and shard.revision == life.shard.revision and not is_restored:
+            return self._without_recorded(life, batch, records)
+        if not life.in_doubt:
+            self._waiting.put_back(batch.requests)
+            self._leave(life)
+        elif is_restored:
             self._history_is_gone(life)
         elif shard is None:
             self._folded(life, started)
-        elif shard.revision == life.shard.revision:
-            return self._without_recorded(life, batch, records)
         else:
             self._decided(life, shard)
         return []
@@ -294,14 +309,17 @@ class Committer:
     def _store_result(self, life: Life, untold: _Untold) -> None:
         request, _ = untold.requests[0]
         assert request.key is not None
-        lease = self._insist(lambda: self._records.lease_for(0))
+        lease = 0
         try:
+            lease = self._records.lease_for(0)
             response = self._store.transact(
                 transactions.store_result(untold.result, request.key, untold.revision, lease)
             )
-        except (EtcdUnavailableError, EtcdRefusedError):
+        except LeaseNotFoundError:
             self._records.forget(lease)
-            self._pause()  # it is tried again, or a commit takes it along
+            return  # it is tried again, or a commit takes it along
+        except (EtcdUnavailableError, EtcdRefusedError):
+            self._pause()
             return
         life.untold = None
         if response.succeeded:

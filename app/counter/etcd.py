@@ -134,6 +134,8 @@ class EtcdClient:
             raise self._failure(connection, "no member's name has been resolved yet")
         try:
             response = method_of(connection)(request, timeout=CALL_TIMEOUT)
+        except ValueError as error:  # so gRPC says, too, that the channel has been closed since we got hold of it
+            raise self._failure(connection, str(error)) from error
         except grpc.RpcError as error:
             said = str(error.details())
             if said.startswith(_ETCD_SAYS) and error.code() in _REFUSALS:
@@ -171,7 +173,9 @@ def _keep_alive(connection: _Connection) -> Callable[..., Any]:
     """The call for one sign of life: etcd has only a stream of them."""
 
     def call(request: etcdrpc.LeaseKeepAliveRequest, timeout: float) -> etcdrpc.LeaseKeepAliveResponse:
-        return next(connection.lease.LeaseKeepAlive(iter([request]), timeout=timeout))
+        for response in connection.lease.LeaseKeepAlive(iter([request]), timeout=timeout):
+            return response
+        raise ValueError("the stream ended without an answer")
 
     return call
 

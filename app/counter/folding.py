@@ -49,7 +49,7 @@ def fold_orphans(store: Store, records: RecordLeases) -> Iterator[Shard]:
 
 
 def fold_own(store: Store, life: Life) -> bool:
-    """Fold one's own shard, whose batches are all decided and told. Returns whether it is gone.
+    """Fold one's own shard, whose batches are all decided and told. Returns whether it is gone, or no more one's own.
 
     Raises as `fold_orphans` does.
     """
@@ -57,7 +57,8 @@ def fold_own(store: Store, life: Life) -> bool:
     base = Base(keys.parse_base(found[0].value), found[0].mod_revision) if found else Base()
     if store.transact(transactions.fold(life.shard, base, None, 0, own=True)).succeeded:
         return True
-    return not store.read(transactions.read_key(keys.shard_key(life.shard.id))).kvs
+    left = transactions.shard_in(store.read(transactions.read_key(keys.shard_key(life.shard.id))).kvs)
+    return left is None or left.revision != life.shard.revision  # a restore has set it back
 
 
 def _missing_result(store: Store, shard: Shard, revision: int, cluster: int) -> Result | None:

@@ -77,7 +77,9 @@ def result_key(shard: str, batch: int) -> bytes:
 
 
 def shard_of(key: bytes) -> str:
-    """The ID in a shard's key."""
+    """The ID in a shard's key. Raises UnreadableKeyError."""
+    if not key.startswith(SHARD_PREFIX) or not key.isascii():
+        raise _foreign(key)
     return key.removeprefix(SHARD_PREFIX).decode()
 
 
@@ -112,7 +114,11 @@ def total_of(key: bytes, value: bytes) -> int:
         return parse_base(value)
     if key.startswith(SHARD_PREFIX):
         return parse_shard(key, value).total
-    raise UnreadableKeyError(f"etcd has a key {key!r} that is none of the counter's")
+    raise _foreign(key)
+
+
+def _foreign(key: bytes) -> UnreadableKeyError:
+    return UnreadableKeyError(f"etcd has a key {key!r} that is none of the counter's")
 
 
 def _numbers(key: bytes, value: bytes, count: int) -> list[int]:

@@ -21,8 +21,9 @@ _log = logging.getLogger(__name__)
 # increments outlast that.
 PATIENCE = 3.0
 
-# Seconds between two signs of life: a third of the lease.
+# Seconds between two signs of life: a third of the lease. After one that went unanswered the next follows sooner.
 KEEP_INTERVAL = 5.0
+KEEP_AGAIN_INTERVAL = 1.0
 
 # Seconds between two looks for shards without an owner, more or less.
 FOLD_INTERVAL = 5.0
@@ -123,8 +124,8 @@ class Replica:
                 if not self._owes_results():
                     self._waiting.wait(KEEP_INTERVAL, or_until=self._stopping.is_set)
             self._leave()
-        except _GivenUpError:
-            _log.warning("stopped before all was settled; what is left of the shard will be folded by others")
+        except _StoppedError:
+            _log.warning("stopped while etcd did not answer; what is left of the shard, others will fold")
 
     def _owes_results(self) -> bool:
         life = self._committer.life
@@ -140,10 +141,11 @@ class Replica:
         self._tried("give the lease back", lambda: self._store.revoke_lease(life.lease))
 
     def _own(self) -> None:
-        while not self._stopping.wait(KEEP_INTERVAL):
+        is_kept = True
+        while not self._stopping.wait(KEEP_INTERVAL if is_kept else KEEP_AGAIN_INTERVAL):
             life = self._committer.life
             if life is not None and not life.is_over:
-                self._tried("keep the shard owned", lambda: self._keep(life))  # noqa: B023
+                is_kept = self._tried("keep the shard owned", lambda: self._keep(life))  # noqa: B023
 
     def _keep(self, life: Life) -> bool:
         keep(self._store, life)
@@ -171,10 +173,11 @@ class Replica:
             return False
 
     def _pause(self) -> None:
-        """Wait before something is sent again. Raises _GivenUpError when there is no more time."""
-        if self._given_up.wait(RETRY_INTERVAL):
-            raise _GivenUpError
+        """Wait before something is sent again. Raises _StoppedError when there is no more time, or nothing to do."""
+        has_nothing = self._committer.life is None and not self._waiting.has_some()
+        if self._given_up.wait(RETRY_INTERVAL) or (self._stopping.is_set() and has_nothing):
+            raise _StoppedError
 
 
-class _GivenUpError(Exception):
-    """The replica was told to stop, and the time for settling is over."""
+class _StoppedError(Exception):
+    """The replica was told to stop, and there is no time left for settling what is under way, or no need."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -90,6 +90,11 @@ class Waiting:
                     taken.append(request)
             self._requests = left
             return taken
+
+    def put_back(self, requests: Sequence[Request]) -> None:
+        """Have these wait again, before all others, but for those that nobody waits for."""
+        with self._changed:
+            self._requests.extendleft(request for request in reversed(requests) if not request.is_given_up)
 
     def has_some(self) -> bool:
         return bool(self._requests)

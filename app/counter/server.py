@@ -10,7 +10,7 @@ from waitress.server import create_server  # type: ignore[import-untyped]  # wai
 
 _log = logging.getLogger(__name__)
 
-# A request that waits for etcd holds a thread for up to 1.5 s. Fifty clients that all wait must leave some threads for
+# A request that waits for etcd holds a thread for up to 3 s. Fifty clients that all wait must leave some threads for
 # the probes: else a slow etcd would look like a dead replica.
 _THREADS = 64
 

@@ -241,7 +241,7 @@ WEAKENED = {
         (("k", 0), _PLAIN),
         (
             *("commit 0 ...", "k arrives at 0", "commit 0 ...", "client 0 ..."),
-            *("plain arrives at 0", "commit 0 to transact", "owner 0 seems gone", "fold 0 ...", "commit 0 ..."),
+            *("plain arrives at 0", *_LOST, "owner 0 seems gone", "fold 0 ...", "commit 0 ..."),
         ),
     ),
     "an ID is used again": Weakened(
