@@ -123,8 +123,8 @@ class Committer:
                 self._count(life, requests)
             elif life.untold:
                 self._store_result(life, life.untold)
-        except keys.UnreadableKeyError as error:
-            _log.error("%s", error)
+        except (keys.UnreadableKeyError, EtcdRefusedError) as error:
+            _log.error("it can't be found out what was counted: %s", error)
             self._history_is_gone(life)
 
     def _be_born(self) -> Life:

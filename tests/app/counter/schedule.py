@@ -6,28 +6,33 @@ is lost, a lease ends, a replica crashes, etcd is compacted or restored. After e
 etcd holds and what clients were told with the increments that really took place.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeGuard
 
 from etcd3.etcdrpc import TxnRequest  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
 from counter import keys, transactions
 from counter.counting import Committer
-from counter.folding import fold_orphans
+from counter.folding import fold_orphans, fold_own
 from counter.lookup import increment_once
 from counter.ownership import keep
-from counter.records import RecordLeases
+from counter.records import RECORD_LIFE, RecordLeases
 from counter.requests import Counted, Fate, Outcome, Request, Waiting
 from counter.store import EtcdRefusedError, EtcdUnavailableError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd, Snapshot
 
 Identity = str | Request  # an increment with a key is the same increment wherever it is asked for
 
+# What may happen: its name, and the function and its arguments that make it happen.
+Step = tuple[str, Callable[..., None], tuple[Any, ...]]
+
 CALM_STEPS = 3000
+
+HALF_A_DAY = 12 * 3600 + 1
 
 
 class ViolationError(Exception):
@@ -46,6 +51,11 @@ class Faults:
     snapshots: int = 0
     restores: int = 0
     compactions: int = 0
+    pauses: int = 0
+    stops: int = 0
+    refusals: int = 0  # etcd says no to a call, or to a lease
+    lapses: int = 0  # of leases for records, of replicas that paused too long before they used them
+    half_days: int = 0  # with all that was under way still under way
 
 
 @dataclass(eq=False)
@@ -68,6 +78,7 @@ class Process:
         self.epoch = 0  # of the last reply that it got
         self.told: frozenset[Identity] = frozenset()  # whose values had been told when that was made
         self._greenlet = greenlet(lambda: run(self))
+        self._outside = getcurrent()
         self._greenlet.switch()
 
     @property
@@ -80,11 +91,11 @@ class Process:
         self._greenlet.switch(answer)
 
     def wait(self) -> None:
-        self._greenlet.parent.switch()
+        self._outside.switch()
 
     def ask(self, call: Call) -> Any:  # noqa: ANN401 - the answer to any call
         self.call = call
-        kind, value = self._greenlet.parent.switch()
+        kind, value = self._outside.switch()
         if kind == "raised":
             raise value
         return value
@@ -95,9 +106,19 @@ class Replica:
     waiting: Waiting
     records: RecordLeases
     committer: Committer
-    committing: Process
+    committing: Process | None = None
     folding: Process | None = None
     keeping: Process | None = None
+    is_stopping: bool = False
+    is_paused: bool = False
+
+    def has_work(self) -> bool:
+        life = self.committer.life
+        return life is None or life.is_over or self.is_stopping or self.has_to_count()
+
+    def has_to_count(self) -> bool:
+        life = self.committer.life
+        return self.waiting.has_some() or (life is not None and life.untold is not None)
 
 
 @dataclass(eq=False)
@@ -127,67 +148,116 @@ class World:
         self.told: dict[Identity, int] = {}
         self.not_counted: set[Identity] = set()
         self.is_restore_bumped = True
+        self.taken: list[str] = []  # the names of all steps so far
+        self.now = 0.0
+        self._is_lease_refused = False
+        self._records_leases: list[int] = []
         self._snapshot: tuple[Snapshot, dict[Identity, int], dict[Identity, int]] | None = None
         self._ids = count()
         self._settled_in: dict[Request, int] = {}
+        self._orphans_at: tuple[int, int] = (0, 0)
+        self._orphaned: list[bytes] = []
         self.replicas = [self._replica() for _ in range(replicas)]
 
     # What may happen next
 
-    def steps(self) -> dict[str, Callable[[], None]]:
-        """All that may happen now, by name, always in the same order."""
-        return dict(self._steps())
-
-    def _steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+    def steps(self) -> list[Step]:
+        """All that may happen now without anything going wrong, always in the same order."""
+        steps: list[Step] = []
         for key, number in dict.fromkeys(self.arrivals):
-            yield f"{key or 'plain'} arrives at {number}", partial(self._arrive, key, number)
+            steps.append((f"{key or 'plain'} arrives at {number}", self._arrive, (key, number)))
+        for name, process in self._processes():
+            call = process.call
+            if call is None:
+                steps.append((name, self._run, (process,)))
+            elif call.answer is None:
+                steps.append((f"{name}: {call.name} applied", self._apply, (call,)))
+            else:
+                steps.append((f"{name}: {call.name} answered", self._answer, (process, call)))
         for number, replica in enumerate(self.replicas):
-            yield from self._steps_at(number, replica)
-        for index, increment in enumerate(self.increments):
-            if self.faults.give_ups and increment.outcome is None and increment.request.outcome is None:
-                yield f"client {index} gives up", partial(self._give_up, increment)
-            if increment.asking and not increment.asking.is_over and not increment.is_lost:
-                is_told = increment.request.outcome is not None
-                yield from self._steps_of(f"client {index}", increment.asking, has_work=is_told)
+            life = replica.committer.life
+            if replica.is_paused:
+                continue
+            if self.faults.folds and not _is_running(replica.folding) and self._orphans():
+                steps.append((f"fold {number}", self._fold, (replica,)))
+            if life and not life.is_over and life.lease not in self.etcd.leases and not _is_running(replica.keeping):
+                steps.append((f"keep {number}", self._keep, (replica,)))
         for index, call in enumerate(self.late):
-            yield f"late {index} is applied", partial(self._apply_late, call)
-        if self.faults.expiries:
+            steps.append((f"late {index} is applied", self._apply_late, (call,)))
+        return steps or self._resumptions()
+
+    def mishaps(self) -> list[Step]:
+        """All that may go wrong now, or come in between, always in the same order."""
+        faults = self.faults
+        steps: list[Step] = []
+        for name, process in self._processes() if faults.timeouts or faults.refusals else ():
+            if faults.timeouts and process.call:
+                steps.append((f"{name}: {process.call.name} lost", self._lose, (process, process.call)))
+            if faults.refusals and process.call and process.call.answer is None:
+                steps.append((f"{name}: {process.call.name} refused", self._refuse, (process.call,)))
+        if faults.give_ups:
+            for index, increment in enumerate(self.increments):
+                if self._is_waiting(increment):
+                    steps.append((f"client {index} gives up", self._give_up, (increment,)))
+        if faults.expiries:
             for index, lease in enumerate(self._owners()):
-                yield f"owner {index} seems gone", partial(self._expire, lease)
-        if self.faults.snapshots and self.counted:
-            yield "snapshot", self._take_snapshot
-        if self.faults.restores and self._snapshot:
-            yield "restore", self._restore
-        if self.faults.compactions and self.counted:
-            yield "compact", self._compact
+                steps.append((f"owner {index} seems gone", self._expire, (lease,)))
+        if faults.lapses:
+            for index, lease in enumerate(self._unused_leases()):
+                steps.append((f"records {index} lapse", self._lapse, (lease,)))
+        for number, replica in enumerate(self.replicas):
+            if faults.crashes:
+                steps.append((f"crash {number}", self._crash, (number,)))
+            if faults.pauses and not replica.is_paused:
+                steps.append((f"pause {number}", self._pause, (replica,)))
+            if faults.stops and not replica.is_stopping:
+                steps.append((f"stop {number}", self._stop, (replica,)))
+        if faults.refusals and not self._is_lease_refused:
+            steps.append(("the next lease is refused", self._refuse_lease, ()))
+        if self.counted:
+            if faults.snapshots:
+                steps.append(("snapshot", self._take_snapshot, ()))
+            if faults.compactions:
+                steps.append(("compact", self._compact, ()))
+            if faults.half_days:
+                steps.append(("half a day passes", self._pass_half_a_day, ()))
+        if faults.restores and self._snapshot:
+            steps.append(("restore", self._restore, ()))
+        return steps + self._resumptions()
 
-    def _steps_at(self, number: int, replica: Replica) -> Iterator[tuple[str, Callable[[], None]]]:
-        life = replica.committer.life
-        has_work = life is None or life.is_over or life.untold is not None or replica.waiting.has_some()
-        yield from self._steps_of(f"commit {number}", replica.committing, has_work)
-        yield from self._steps_of(f"fold {number}", replica.folding, has_work=False)
-        yield from self._steps_of(f"keep {number}", replica.keeping, has_work=False)
-        if self.faults.folds and not _is_running(replica.folding) and self._orphans():
-            yield f"fold {number}", partial(self._fold, replica)
-        if life and not life.is_over and life.lease not in self.etcd.leases and not _is_running(replica.keeping):
-            yield f"keep {number}", partial(self._keep, replica)
-        if self.faults.crashes:
-            yield f"crash {number}", partial(self._crash, number)
+    def _resumptions(self) -> list[Step]:
+        return [
+            (f"resume {number}", self._resume, (replica,))
+            for number, replica in enumerate(self.replicas)
+            if replica.is_paused
+        ]
 
-    def _steps_of(self, name: str, process: Process | None, has_work: bool) -> Iterator[tuple[str, Callable[[], None]]]:
-        if process is None or process.is_over:
-            return
-        call = process.call
-        if call is None:
-            if has_work:
-                yield name, partial(self._run, process)
-            return
-        if call.answer is None:
-            yield f"{name}: {call.name} applied", partial(self._apply, call)
-        else:
-            yield f"{name}: {call.name} answered", partial(self._answer, process, call)
-        if self.faults.timeouts:
-            yield f"{name}: {call.name} lost", partial(self._lose, process, call)
+    def _processes(self) -> Iterator[tuple[str, Process]]:
+        """All that can go on, by name."""
+        for number, replica in enumerate(self.replicas):
+            if replica.is_paused:
+                continue
+            committing = replica.committing
+            if committing and (committing.call or replica.has_work()):
+                yield f"commit {number}", committing
+            if _is_running(replica.folding):
+                yield f"fold {number}", replica.folding
+            if _is_running(replica.keeping):
+                yield f"keep {number}", replica.keeping
+        for index, increment in enumerate(self.increments):
+            asking = increment.asking
+            if not _is_running(asking) or increment.is_lost or increment.replica.is_paused:
+                continue
+            if asking.call or increment.request.outcome is not None:
+                yield f"client {index}", asking
+
+    def take(self, step: Step) -> None:
+        name, action, arguments = step
+        self.taken.append(name)
+        action(*arguments)
+
+    def _is_waiting(self, increment: Increment) -> bool:
+        return increment.outcome is None and increment.request.outcome is None and not increment.is_lost
 
     # The steps
 
@@ -197,17 +267,23 @@ class World:
     def _replica(self) -> Replica:
         waiting = Waiting()
         store = _ScheduledStore(self)
-        records = RecordLeases(store, clock=_no_time)
-        committer = Committer(store, waiting, records, pause=_no_pause, clock=_no_time, new_id=self.new_id)
+        records = RecordLeases(store, clock=lambda: self.now)
+        committer = Committer(store, waiting, records, _no_pause, clock=lambda: self.now, new_id=self.new_id)
+        replica = Replica(waiting, records, committer)
 
         def commit(process: Process) -> None:
             store.process = process
-            while True:
-                process.wait()
+            process.wait()
+            while not replica.is_stopping or replica.has_to_count():
                 committer.step()
+                if not replica.is_stopping:
+                    process.wait()
+            while committer.life and not _tried(partial(fold_own, store, committer.life)):
+                pass
 
         store.counts = lambda: _counted_by(committer)
-        return Replica(waiting, records, committer, Process(commit))
+        replica.committing = Process(commit)
+        return replica
 
     def _arrive(self, key: str | None, number: int) -> None:
         self.arrivals.remove((key, number))
@@ -273,6 +349,16 @@ class World:
     def _run(self, process: Process, answer: tuple[str, Any] | None = None) -> None:
         process.go_on(answer)
         self._observe(process)
+        if process.is_over:
+            for number, replica in enumerate(self.replicas):
+                if replica.committing is process:
+                    self._replace(number)
+
+    def _refuse(self, call: Call) -> None:
+        self.faults.refusals -= 1
+        call.answer = ("raised", EtcdRefusedError("for no reason"))
+        call.epoch = self.epoch
+        call.told = frozenset(self.told)
 
     def _apply(self, call: Call) -> None:
         try:
@@ -301,8 +387,23 @@ class World:
         self._apply(call)
 
     def _crash(self, number: int) -> None:
-        """A replica ends without a word, and another one takes its place."""
         self.faults.crashes -= 1
+        self._replace(number)
+
+    def _pause(self, replica: Replica) -> None:
+        self.faults.pauses -= 1
+        replica.is_paused = True
+
+    def _resume(self, replica: Replica) -> None:
+        replica.is_paused = False
+
+    def _stop(self, replica: Replica) -> None:
+        """Have a replica count what waits, fold its shard, and end."""
+        self.faults.stops -= 1
+        replica.is_stopping = True
+
+    def _replace(self, number: int) -> None:
+        """A replica ends, and another one takes its place."""
         replica = self.replicas[number]
         asking = [increment.asking for increment in self.increments if increment.replica is replica]
         for process in (replica.committing, replica.folding, replica.keeping, *asking):
@@ -340,6 +441,27 @@ class World:
         self.faults.compactions -= 1
         self.etcd.compact()
 
+    def _lapse(self, lease: int) -> None:
+        self.faults.lapses -= 1
+        self.etcd.expire(lease)
+
+    def _pass_half_a_day(self) -> None:
+        self.faults.half_days -= 1
+        self.now += HALF_A_DAY
+
+    def _refuse_lease(self) -> None:
+        self.faults.refusals -= 1
+        self._is_lease_refused = True
+
+    def grant_lease(self, seconds: int) -> int:
+        if self._is_lease_refused:
+            self._is_lease_refused = False
+            raise EtcdRefusedError("no lease")
+        lease = self.etcd.grant_lease(seconds)
+        if seconds == RECORD_LIFE:
+            self._records_leases.append(lease)
+        return lease
+
     # What there is
 
     def total(self) -> int:
@@ -357,10 +479,19 @@ class World:
         ]
         return [entry.lease for entry in sorted(entries, key=lambda entry: entry.created)]
 
+    def _unused_leases(self) -> list[int]:
+        """The leases for records that no record is on yet."""
+        used = {entry.lease for entry in map(self.etcd.entry, self.etcd.values) if entry}
+        return [lease for lease in self._records_leases if lease in self.etcd.leases and lease not in used]
+
     def _orphans(self) -> list[bytes]:
-        values = self.etcd.values
-        shards = [key for key in values if key.startswith(keys.SHARD_PREFIX)]
-        return [key for key in shards if keys.owner_key(keys.shard_of(key)) not in values]
+        now = (self.etcd.cluster, self.etcd.revision)
+        if self._orphans_at != now:
+            values = self.etcd.values
+            shards = [key for key in values if key.startswith(keys.SHARD_PREFIX)]
+            self._orphaned = [key for key in shards if keys.owner_key(keys.shard_of(key)) not in values]
+            self._orphans_at = now
+        return self._orphaned
 
     # The rules
 
@@ -416,21 +547,20 @@ class World:
         for line in schedule:
             name, is_until, call = line.partition(" to ")
             if line.endswith(" ..."):
-                self._follow(line.removesuffix(" ..."), lambda _: False)
+                self._follow(line.removesuffix(" ..."))
             elif is_until:
-                self._follow(name, partial(_contains, f"{name}: {call} applied"))
+                self._follow(name, until=f"{name}: {call} applied")
             else:
-                self.steps()[line]()
+                self.take({step[0]: step for step in self.steps() + self.mishaps()}[line])
 
-    def _follow(self, name: str, is_enough: Callable[[Collection[str]], bool]) -> None:
+    def _follow(self, name: str, until: str | None = None) -> None:
         started = False
         while True:
-            steps = self.steps()
-            own = [step for step in steps if step.partition(":")[0] == name and not step.endswith(" lost")]
+            own = [step for step in self.steps() if step[0].partition(":")[0] == name]
             # A process that starts anew would never end.
-            if is_enough(steps) or not own or (started and own == [name] and name.startswith("fold")):
+            if not own or own[0][0] == until or (started and own[0][0] == name and name.startswith("fold")):
                 return
-            steps[own[0]]()
+            self.take(own[0])
             started = True
 
     def calm_down(self) -> None:
@@ -441,8 +571,7 @@ class World:
             if not steps:
                 break
             # Requests and folds last, so that what is under way ends first.
-            name = min(steps, key=lambda name: ("arrives" in name, name.startswith("fold") and ":" not in name))
-            steps[name]()
+            self.take(min(steps, key=lambda step: step[1] in (self._arrive, self._fold)))
         else:
             raise ViolationError("it never ends")
         if any(increment.outcome is None and not increment.is_lost for increment in self.increments):
@@ -467,8 +596,8 @@ class _ScheduledStore:
         return self._ask("read", request)
 
     def grant_lease(self, seconds: int) -> int:
-        # Leases hold nothing that could go wrong: who holds one is what matters.
-        return self._world.etcd.grant_lease(seconds)
+        # That is no step of its own: all that matters of a lease is who has one, and that there may be none to have.
+        return self._world.grant_lease(seconds)
 
     def keep_alive(self, lease: int) -> bool:
         return bool(self._ask("keep_alive", lease))
@@ -479,10 +608,6 @@ class _ScheduledStore:
     def _ask(self, method: str, argument: Any, counts: Sequence[Request] = ()) -> Any:  # noqa: ANN401
         assert self.process is not None
         return self.process.ask(Call(method, lambda: getattr(self._world.etcd, method)(argument), counts))
-
-
-def _contains(step: str, steps: Collection[str]) -> bool:
-    return step in steps
 
 
 def _counted_by(committer: Committer) -> Sequence[Request]:
@@ -497,9 +622,12 @@ def _no_pause() -> None:
     """In a schedule there is no time."""
 
 
-def _no_time() -> float:
-    return 0.0
+def _tried(work: Callable[[], bool]) -> bool:
+    try:
+        return work()
+    except (EtcdUnavailableError, EtcdRefusedError):
+        return False
 
 
-def _is_running(process: Process | None) -> bool:
+def _is_running(process: Process | None) -> TypeGuard[Process]:
     return process is not None and not process.is_over
