@@ -6,11 +6,11 @@ is lost, a lease ends, a replica crashes, etcd is compacted or restored. After e
 etcd holds and what clients were told with the increments that really took place.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Any, TypeGuard
+from typing import Any
 
 from etcd3.etcdrpc import TxnRequest  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 from greenlet import getcurrent, greenlet
@@ -71,15 +71,19 @@ class Call:
 
 
 class Process:
-    """Code that stops at each call to etcd, and where it wants to wait."""
+    """Code that stops at each call to etcd, and where it waits until it is ready to go on."""
 
-    def __init__(self, run: Callable[["Process"], None]) -> None:
+    def __init__(
+        self, name: str, replica: "Replica", run: Callable[["Process"], None], is_ready: Callable[[], bool]
+    ) -> None:
+        self.name = name
+        self.replica = replica
+        self.is_ready = is_ready
         self.call: Call | None = None
         self.epoch = 0  # of the last reply that it got
         self.told: frozenset[Identity] = frozenset()  # whose values had been told when that was made
-        self._greenlet = greenlet(lambda: run(self))
+        self._greenlet = greenlet(lambda _: run(self))
         self._outside = getcurrent()
-        self._greenlet.switch()
 
     @property
     def is_over(self) -> bool:
@@ -106,15 +110,11 @@ class Replica:
     waiting: Waiting
     records: RecordLeases
     committer: Committer
-    committing: Process | None = None
-    folding: Process | None = None
-    keeping: Process | None = None
     is_stopping: bool = False
     is_paused: bool = False
 
     def has_work(self) -> bool:
-        life = self.committer.life
-        return life is None or life.is_over or self.is_stopping or self.has_to_count()
+        return self.is_stopping or self.committer.life is None or self.committer.life.is_over or self.has_to_count()
 
     def has_to_count(self) -> bool:
         life = self.committer.life
@@ -128,7 +128,7 @@ class Increment:
     key: str | None
     replica: Replica
     request: Request  # the last that was made of it
-    asking: Process | None = None  # of a client with a key
+    asking: Process | None = None  # the client, if it has a key
     outcome: Outcome | None = None
     is_lost: bool = False  # the replica crashed, and nobody tells the client anything
 
@@ -157,7 +157,8 @@ class World:
         self._settled_in: dict[Request, int] = {}
         self._orphans_at: tuple[int, int] = (0, 0)
         self._orphaned: list[bytes] = []
-        self.replicas = [self._replica() for _ in range(replicas)]
+        self.running: dict[str, Process] = {}
+        self.replicas = [self._replica(number) for number in range(replicas)]
 
     # What may happen next
 
@@ -166,22 +167,31 @@ class World:
         steps: list[Step] = []
         for key, number in dict.fromkeys(self.arrivals):
             steps.append((f"{key or 'plain'} arrives at {number}", self._arrive, (key, number)))
-        for name, process in self._processes():
+        for name, process in self.running.items():
             call = process.call
+            if process.replica.is_paused:
+                continue
             if call is None:
-                steps.append((name, self._run, (process,)))
+                if process.is_ready():
+                    steps.append((name, self._run, (process,)))
             elif call.answer is None:
                 steps.append((f"{name}: {call.name} applied", self._apply, (call,)))
             else:
                 steps.append((f"{name}: {call.name} answered", self._answer, (process, call)))
+        may_fold = self.faults.folds and self._orphans()
         for number, replica in enumerate(self.replicas):
-            life = replica.committer.life
             if replica.is_paused:
                 continue
-            if self.faults.folds and not _is_running(replica.folding) and self._orphans():
-                steps.append((f"fold {number}", self._fold, (replica,)))
-            if life and not life.is_over and life.lease not in self.etcd.leases and not _is_running(replica.keeping):
-                steps.append((f"keep {number}", self._keep, (replica,)))
+            if may_fold and f"fold {number}" not in self.running:
+                steps.append((f"fold {number}", self._fold, (number, replica)))
+            life = replica.committer.life
+            if (
+                life
+                and life.lease not in self.etcd.leases
+                and not life.is_over
+                and f"keep {number}" not in self.running
+            ):
+                steps.append((f"keep {number}", self._keep, (number, replica)))
         for index, call in enumerate(self.late):
             steps.append((f"late {index} is applied", self._apply_late, (call,)))
         return steps or self._resumptions()
@@ -190,11 +200,14 @@ class World:
         """All that may go wrong now, or come in between, always in the same order."""
         faults = self.faults
         steps: list[Step] = []
-        for name, process in self._processes() if faults.timeouts or faults.refusals else ():
-            if faults.timeouts and process.call:
-                steps.append((f"{name}: {process.call.name} lost", self._lose, (process, process.call)))
-            if faults.refusals and process.call and process.call.answer is None:
-                steps.append((f"{name}: {process.call.name} refused", self._refuse, (process.call,)))
+        for name, process in self.running.items():
+            call = process.call
+            if call is None or process.replica.is_paused:
+                continue
+            if faults.timeouts:
+                steps.append((f"{name}: {call.name} lost", self._lose, (process, call)))
+            if faults.refusals and call.answer is None:
+                steps.append((f"{name}: {call.name} refused", self._refuse, (call,)))
         if faults.give_ups:
             for index, increment in enumerate(self.increments):
                 if self._is_waiting(increment):
@@ -232,25 +245,6 @@ class World:
             if replica.is_paused
         ]
 
-    def _processes(self) -> Iterator[tuple[str, Process]]:
-        """All that can go on, by name."""
-        for number, replica in enumerate(self.replicas):
-            if replica.is_paused:
-                continue
-            committing = replica.committing
-            if committing and (committing.call or replica.has_work()):
-                yield f"commit {number}", committing
-            if _is_running(replica.folding):
-                yield f"fold {number}", replica.folding
-            if _is_running(replica.keeping):
-                yield f"keep {number}", replica.keeping
-        for index, increment in enumerate(self.increments):
-            asking = increment.asking
-            if not _is_running(asking) or increment.is_lost or increment.replica.is_paused:
-                continue
-            if asking.call or increment.request.outcome is not None:
-                yield f"client {index}", asking
-
     def take(self, step: Step) -> None:
         name, action, arguments = step
         self.taken.append(name)
@@ -264,7 +258,7 @@ class World:
     def new_id(self) -> str:
         return f"s{next(self._ids):03}"
 
-    def _replica(self) -> Replica:
+    def _replica(self, number: int) -> Replica:
         waiting = Waiting()
         store = _ScheduledStore(self)
         records = RecordLeases(store, clock=lambda: self.now)
@@ -282,7 +276,7 @@ class World:
                 pass
 
         store.counts = lambda: _counted_by(committer)
-        replica.committing = Process(commit)
+        self._start(f"commit {number}", replica, commit, replica.has_work)
         return replica
 
     def _arrive(self, key: str | None, number: int) -> None:
@@ -293,9 +287,14 @@ class World:
         if key is None:
             replica.waiting.add(increment.request)
         else:
-            increment.asking = self._spawn(partial(self._ask, increment, key))
+            name = f"client {len(self.increments) - 1}"
+            self._start(
+                name, replica, partial(self._ask, increment, key), lambda: increment.request.outcome is not None
+            )
 
     def _ask(self, increment: Increment, key: str, process: Process) -> None:
+        increment.asking = process
+
         def wait(request: Request) -> Outcome:
             increment.request = request
             while request.outcome is None:
@@ -312,11 +311,12 @@ class World:
     def _give_up(self, increment: Increment) -> None:
         self.faults.give_ups -= 1
         increment.outcome = increment.replica.waiting.give_up(increment.request)
-        increment.asking = None
+        if increment.asking:
+            del self.running[increment.asking.name]
         if increment.key is None and increment.outcome is Fate.NOT_COUNTED:
             self.not_counted.add(increment.request)
 
-    def _fold(self, replica: Replica) -> None:
+    def _fold(self, number: int, replica: Replica) -> None:
         self.faults.folds -= 1
 
         def fold(process: Process) -> None:
@@ -327,9 +327,9 @@ class World:
             except (EtcdUnavailableError, EtcdRefusedError):
                 return
 
-        replica.folding = self._spawn(fold)
+        self._start(f"fold {number}", replica, fold)
 
-    def _keep(self, replica: Replica) -> None:
+    def _keep(self, number: int, replica: Replica) -> None:
         life = replica.committer.life
         assert life is not None
 
@@ -339,20 +339,22 @@ class World:
             except (EtcdUnavailableError, EtcdRefusedError):
                 return
 
-        replica.keeping = self._spawn(keep_life)
+        self._start(f"keep {number}", replica, keep_life)
 
-    def _spawn(self, run: Callable[[Process], None]) -> Process:
-        process = Process(run)
-        self._observe(process)
-        return process
+    def _start(
+        self, name: str, replica: Replica, run: Callable[[Process], None], is_ready: Callable[[], bool] = lambda: True
+    ) -> None:
+        process = Process(name, replica, run, is_ready)
+        self.running[name] = process
+        self._run(process)
 
     def _run(self, process: Process, answer: tuple[str, Any] | None = None) -> None:
         process.go_on(answer)
         self._observe(process)
         if process.is_over:
-            for number, replica in enumerate(self.replicas):
-                if replica.committing is process:
-                    self._replace(number)
+            del self.running[process.name]
+            if process.name.startswith("commit"):
+                self._replace(self.replicas.index(process.replica))
 
     def _refuse(self, call: Call) -> None:
         self.faults.refusals -= 1
@@ -405,20 +407,14 @@ class World:
     def _replace(self, number: int) -> None:
         """A replica ends, and another one takes its place."""
         replica = self.replicas[number]
-        asking = [increment.asking for increment in self.increments if increment.replica is replica]
-        for process in (replica.committing, replica.folding, replica.keeping, *asking):
-            if (
-                process
-                and not process.is_over
-                and process.call
-                and process.call.answer is None
-                and process.call.name == "transact"
-            ):
+        for process in [process for process in self.running.values() if process.replica is replica]:
+            del self.running[process.name]
+            if process.call and process.call.answer is None and process.call.name == "transact":
                 self.late.append(process.call)
         for increment in self.increments:
             if increment.replica is replica and increment.outcome is None:
                 increment.is_lost = True
-        self.replicas[number] = self._replica()
+        self.replicas[number] = self._replica(number)
 
     def _expire(self, lease: int) -> None:
         self.faults.expiries -= 1
@@ -627,7 +623,3 @@ def _tried(work: Callable[[], bool]) -> bool:
         return work()
     except (EtcdUnavailableError, EtcdRefusedError):
         return False
-
-
-def _is_running(process: Process | None) -> TypeGuard[Process]:
-    return process is not None and not process.is_over
