@@ -1,6 +1,6 @@
 """The part of etcd that the counter uses, in memory: transactions, revisions, leases, compaction, restore."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
     Compare,
@@ -23,17 +23,9 @@ RESTORE_BUMP = 1_000_000
 
 
 @dataclass(frozen=True)
-class Entry:
-    value: bytes
-    modified: int
-    created: int
-    lease: int
-
-
-@dataclass(frozen=True)
 class Snapshot:
     revision: int
-    entries: dict[bytes, Entry]
+    pairs: dict[bytes, KeyValue]
     leases: frozenset[int]
 
 
@@ -50,15 +42,12 @@ class InMemoryEtcd:
         self.leases: set[int] = set()
         self._compacted = 0
         self._lease_ids = 0
-        self._entries: dict[bytes, Entry] = {}
-        self._history: dict[int, dict[bytes, Entry]] = {1: {}}
+        self.pairs: dict[bytes, KeyValue] = {}
+        self._history: dict[int, dict[bytes, KeyValue]] = {1: {}}
 
     @property
     def values(self) -> dict[bytes, bytes]:
-        return {key: entry.value for key, entry in self._entries.items()}
-
-    def entry(self, key: bytes) -> Entry | None:
-        return self._entries.get(key)
+        return {key: pair.value for key, pair in self.pairs.items()}
 
     # What clients ask
 
@@ -109,41 +98,40 @@ class InMemoryEtcd:
         revision = request.revision or self.revision
         if not self._compacted <= revision <= self.revision:
             raise CompactedError(f"revision {revision} is not there")
-        entries = self._history[revision]
+        pairs = self._history[revision]
         if request.range_end:
-            found = sorted(key for key in entries if request.key <= key < request.range_end)
+            found = sorted(key for key in pairs if request.key <= key < request.range_end)
         else:
-            found = [request.key] if request.key in entries else []
-        pairs = [_pair(key, entries[key]) for key in found]
-        return RangeResponse(header=self._header(), kvs=pairs, count=len(pairs))
+            found = [request.key] if request.key in pairs else []
+        return RangeResponse(header=self._header(), kvs=[pairs[key] for key in found], count=len(found))
 
     def expire(self, lease: int) -> None:
         """End a lease: its keys are deleted."""
         self.leases.discard(lease)
-        lost = [key for key, entry in self._entries.items() if entry.lease == lease]
+        lost = [key for key, pair in self.pairs.items() if pair.lease == lease]
         if lost:
             self._write()
             for key in lost:
-                del self._entries[key]
+                del self.pairs[key]
 
     def compact(self) -> None:
         """Forget all revisions but the newest."""
         self._compacted = self.revision
-        self._history = {self.revision: self._entries}
+        self._history = {self.revision: self.pairs}
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self.revision, dict(self._entries), frozenset(self.leases))
+        return Snapshot(self.revision, dict(self.pairs), frozenset(self.leases))
 
     def restore(self, snapshot: Snapshot, *, bump: bool = True) -> None:
         """Go on from a snapshot, as another cluster; with its revisions moved on and marked as compacted."""
         self.cluster += 1
-        self._entries = dict(snapshot.entries)
+        self.pairs = dict(snapshot.pairs)
         self.leases = set(snapshot.leases)
         self.revision = snapshot.revision + (RESTORE_BUMP if bump else 0)
         history = {revision: then for revision, then in self._history.items() if revision <= snapshot.revision}
         self._history = {} if bump else history
         self._compacted = self.revision if bump else 0
-        self._history[self.revision] = self._entries
+        self._history[self.revision] = self.pairs
 
     def _check(self) -> None:
         if self.away:
@@ -160,37 +148,36 @@ class InMemoryEtcd:
             raise LeaseNotFoundError("requested lease not found")
 
     def _holds(self, compare: Compare) -> bool:
-        entry = self._entries.get(compare.key)
+        pair = self.pairs.get(compare.key)
         assert compare.target == Compare.MOD
-        modified = entry.modified if entry else 0
+        modified = pair.mod_revision if pair else 0
         if compare.result == Compare.GREATER:
             return modified > int(compare.mod_revision)
         assert compare.result == Compare.EQUAL
         return modified == int(compare.mod_revision)
 
     def _write(self) -> None:
-        """Begin the next revision. Its entries change until the one after it."""
+        """Begin the next revision. Its pairs change until the one after it."""
         self.revision += 1
-        self._entries = dict(self._entries)
-        self._history[self.revision] = self._entries
+        self.pairs = dict(self.pairs)
+        self._history[self.revision] = self.pairs
 
     def _do(self, operation: RequestOp) -> ResponseOp:
         if operation.HasField("request_range"):
             return ResponseOp(response_range=self.range(operation.request_range))
         if operation.HasField("request_put"):
             put = operation.request_put
-            before = self._entries.get(put.key)
-            entry = Entry(put.value, self.revision, self.revision, put.lease)
-            self._entries[put.key] = replace(entry, created=before.created) if before else entry
+            before = self.pairs.get(put.key)
+            self.pairs[put.key] = KeyValue(
+                key=put.key,
+                value=put.value,
+                lease=put.lease,
+                mod_revision=self.revision,
+                create_revision=before.create_revision if before else self.revision,
+            )
             return ResponseOp(response_put={})
-        self._entries.pop(operation.request_delete_range.key, None)
+        self.pairs.pop(operation.request_delete_range.key, None)
         return ResponseOp(response_delete_range={})
 
     def _header(self) -> ResponseHeader:
         return ResponseHeader(cluster_id=self.cluster, revision=self.revision)
-
-
-def _pair(key: bytes, entry: Entry) -> KeyValue:
-    return KeyValue(
-        key=key, value=entry.value, mod_revision=entry.modified, create_revision=entry.created, lease=entry.lease
-    )

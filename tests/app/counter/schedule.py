@@ -462,30 +462,25 @@ class World:
 
     def total(self) -> int:
         """The count as etcd has it."""
-        return transactions.count_in(self.etcd.range(transactions.read_totals()).kvs)
+        pairs = self.etcd.pairs
+        return transactions.count_in(pair for key, pair in pairs.items() if key.startswith(keys.COUNT_PREFIX))
 
     def _owners(self) -> list[int]:
         """The leases of owners, in the order in which these were born."""
-        entries = [
-            entry
-            for key in self.etcd.values
-            if key.startswith(keys.OWNER_PREFIX)
-            for entry in [self.etcd.entry(key)]
-            if entry
-        ]
-        return [entry.lease for entry in sorted(entries, key=lambda entry: entry.created)]
+        owners = [pair for key, pair in self.etcd.pairs.items() if key.startswith(keys.OWNER_PREFIX)]
+        return [owner.lease for owner in sorted(owners, key=lambda owner: owner.create_revision)]
 
     def _unused_leases(self) -> list[int]:
         """The leases for records that no record is on yet."""
-        used = {entry.lease for entry in map(self.etcd.entry, self.etcd.values) if entry}
+        used = {pair.lease for pair in self.etcd.pairs.values()}
         return [lease for lease in self._records_leases if lease in self.etcd.leases and lease not in used]
 
     def _orphans(self) -> list[bytes]:
         now = (self.etcd.cluster, self.etcd.revision)
         if self._orphans_at != now:
-            values = self.etcd.values
-            shards = [key for key in values if key.startswith(keys.SHARD_PREFIX)]
-            self._orphaned = [key for key in shards if keys.owner_key(keys.shard_of(key)) not in values]
+            pairs = self.etcd.pairs
+            shards = [key for key in pairs if key.startswith(keys.SHARD_PREFIX)]
+            self._orphaned = [key for key in shards if keys.owner_key(keys.shard_of(key)) not in pairs]
             self._orphans_at = now
         return self._orphaned
 

@@ -1,6 +1,7 @@
 """The counting protocol in every order of events that chance finds, and in those that break it when it is weakened."""
 
 import contextlib
+import gc
 import logging
 from collections.abc import Iterator
 
@@ -13,10 +14,12 @@ from tests.app.counter.schedule import ViolationError
 from tests.app.counter.weakened import WEAKENED, Weakened
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="module")
+def _quiet_and_quick() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
+    gc.freeze()  # so that what other tests have left is not looked through again and again
     yield
+    gc.unfreeze()
     logging.disable(logging.NOTSET)
 
 
