@@ -1,0 +1,72 @@
+"""Real etcd members for the counting code, without Kubernetes."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from local import binaries
+from local.errors import LocalError
+from tests.members.cluster import Cluster
+
+StartCluster = Callable[..., Cluster]
+Report = Callable[[str], None]
+
+_REPORTED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """The folder with etcd's programs, as they are built for the local cluster."""
+    if sys.platform != "linux":
+        pytest.skip("these tests need Linux")
+    try:
+        return binaries.build(binaries.folder().with_suffix(".log"), progress=lambda _: None)
+    except LocalError as error:
+        pytest.skip(f"there is no etcd: {error}")
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with closing(Cluster(tmp_path_factory.mktemp("members"), programs)) as cluster:
+        cluster.start()
+        yield cluster
+
+
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
+    """Three members that are well. Other tests have counted there."""
+    yield shared_cluster
+    for member in shared_cluster.members:
+        if member.process:
+            member.resume()
+    shared_cluster.start()
+
+
+@pytest.fixture
+def start_cluster(programs: Path, tmp_path: Path) -> Iterator[StartCluster]:
+    """Start three members for one test alone, with more options."""
+    with ExitStack() as stack:
+
+        def start(*options: str) -> Cluster:
+            cluster = stack.enter_context(closing(Cluster(tmp_path, programs, options)))
+            cluster.start()
+            return cluster
+
+        yield start
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Report:
+    """Have a line told at the end of the run."""
+    return request.config.stash.setdefault(_REPORTED, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = config.stash.get(_REPORTED, [])
+    if lines:
+        terminalreporter.section("without an acknowledged increment (any replica; the one that waited longest)")
+        for line in lines:
+            terminalreporter.write_line(line)

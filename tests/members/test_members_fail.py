@@ -1,0 +1,128 @@
+"""Counting goes on, exactly, while members are killed, hang, can't serve or are alone."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from counter import replica as counter_replica
+from tests.members.cluster import Cluster, Member
+from tests.members.conftest import Report, StartCluster
+from tests.members.load import Load, Running, count_of, kept_keys, replicas
+
+Fault = Callable[[Cluster, list[Running]], Member]
+
+HANG = 10.0  # seconds
+
+
+@contextmanager
+def counting(cluster: Cluster, *, with_keys: bool = False) -> Iterator[tuple[list[Running], Load]]:
+    """Three replicas under load. At the end their history must be exact, and nothing left of them."""
+    before = count_of(cluster.endpoints)
+    with replicas(cluster.endpoints) as running:
+        load = Load(running, with_keys=with_keys)
+        load.goes_on()
+        yield running, load
+        load.goes_on()
+        load.close()
+    after = count_of(cluster.endpoints)
+    load.history.check(before, after)
+    if with_keys:
+        assert load.history.unknown() == 0
+        assert after - before == len(load.history.answers)
+    assert kept_keys(cluster.endpoints) == {b"c/base"}
+
+
+def gaps(load: Load, since: float) -> str:
+    history = load.history
+    numbers = {answer.replica for answer in history.answers}
+    worst = max(history.longest_gap(since, number) for number in numbers)
+    return f"{history.longest_gap(since):5.2f} s {worst:5.2f} s"
+
+
+def the_leader(cluster: Cluster, _: list[Running]) -> Member:
+    return cluster.leader()
+
+
+def a_follower_in_use(cluster: Cluster, running: list[Running]) -> Member:
+    """The member that answers a replica, unless all are at the leader; then any other."""
+    leader = cluster.leader()
+    used = [cluster.member_with_id(one.member()) for one in running]
+    return next(member for member in [*used, *cluster.members] if member is not leader)
+
+
+@pytest.mark.parametrize("with_keys", [False, True], ids=["plain", "keys"])
+def test_a_leader_is_killed(cluster: Cluster, report: Report, with_keys: bool) -> None:
+    with counting(cluster, with_keys=with_keys) as (_, load):
+        leader = cluster.leader()
+        leader.kill()
+        killed = time.monotonic()
+        load.goes_on()
+        leader.start()
+        cluster.wait_until_whole()
+        load.goes_on()
+    report(f"{gaps(load, killed)}  the leader killed with -9, {'with' if with_keys else 'without'} keys")
+
+
+@pytest.mark.parametrize("which", [the_leader, a_follower_in_use])
+def test_a_member_hangs(cluster: Cluster, report: Report, which: Fault) -> None:
+    with counting(cluster) as (running, load):
+        member = which(cluster, running)
+        member.pause()
+        paused = time.monotonic()
+        load.goes_on()
+        time.sleep(HANG - (time.monotonic() - paused))
+        member.resume()
+        cluster.wait_until_whole()
+    report(f"{gaps(load, paused)}  {which.__name__.replace('_', ' ')} paused for {HANG:.0f} s")
+
+
+def test_a_follower_is_killed(cluster: Cluster, report: Report) -> None:
+    with counting(cluster) as (running, load):
+        member = a_follower_in_use(cluster, running)
+        member.kill()
+        killed = time.monotonic()
+        load.goes_on()
+        member.start()
+        cluster.wait_until_whole()
+    report(f"{gaps(load, killed)}  a follower killed with -9")
+
+
+def test_a_member_is_killed_and_the_next_is_a_learner(
+    start_cluster: StartCluster, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # etcd would add a learner only once all members have been connected for 5 s.
+    cluster = start_cluster("--strict-reconfig-check=false")
+    leader = cluster.leader()
+    follower, other = (member for member in cluster.members if member is not leader)
+    learner = cluster.add_learner()
+    # In this order instead of at random; the second is the first to be asked.
+    cluster.members[:] = [leader, follower, learner, other]
+    monkeypatch.setattr(random, "sample", lambda endpoints, k: endpoints[:k])
+    with counting(cluster) as (running, load):
+        assert all(cluster.member_with_id(one.member()) is follower for one in running)
+        follower.kill()
+        killed = time.monotonic()
+        load.goes_on()
+    report(f"{gaps(load, killed)}  a follower killed with -9, and the next member is a learner")
+
+
+def test_without_a_quorum_nothing_is_acknowledged_and_everybody_answered(cluster: Cluster, report: Report) -> None:
+    with counting(cluster) as (_, load):
+        paused = [member for member in cluster.members if member is not cluster.leader()]
+        for member in paused:
+            member.pause()
+        lost = time.monotonic()
+        # What was under way is over, and every client has been told twice.
+        seconds = counter_replica.PATIENCE * 2 + 1
+        time.sleep(seconds)
+        answers = [answer for answer in load.history.answers if answer.at > lost + 1]
+        assert all(answer.value is None for answer in answers)
+        assert len(answers) >= 12
+        found = time.monotonic()
+        for member in paused:
+            member.resume()
+        load.goes_on()
+    report(f"{gaps(load, found)}  two members paused, after they go on")
