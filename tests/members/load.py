@@ -19,6 +19,9 @@ from counter.settings import Endpoint
 from counter.store import EtcdUnavailableError
 from tests.members.cluster import PATIENCE, wait_until
 
+# Seconds between two reads of one client.
+FETCH_INTERVAL = 0.02
+
 _Answer = TypeVar("_Answer")
 
 
@@ -32,11 +35,22 @@ class Answer:
     is_not_counted: bool = False
 
 
+@dataclass(frozen=True)
+class Fetch:
+    """What one call of `fetch` came to, and a value that had been told before it began."""
+
+    replica: int
+    began: float
+    told: int
+    count: int | None
+
+
 @dataclass
 class History:
     """All answers, in the order in which they came."""
 
     answers: list[Answer] = field(default_factory=list)
+    fetches: list[Fetch] = field(default_factory=list)
 
     def values(self, since: float = 0.0) -> list[int]:
         return [answer.value for answer in self.answers if answer.value is not None and answer.at >= since]
@@ -59,6 +73,8 @@ class History:
         repeated = [value for value, times in Counter(values).items() if times > 1]
         assert not repeated, f"told more than once: {repeated}"
         assert all(before < value <= after for value in values)
+        stale = [fetch for fetch in self.fetches if fetch.count is not None and fetch.count < fetch.told]
+        assert not stale, f"read after something larger was told: {stale}"
         assert len(values) <= after - before <= len(values) + self.unknown(since)
 
 
@@ -76,11 +92,12 @@ class Running:
 
 @contextmanager
 def replicas(endpoints: Sequence[Endpoint], count: int = 3) -> Iterator[list[Running]]:
-    """Replicas that are told to stop at the end."""
+    """Replicas, each of which first asks another member. They are told to stop at the end."""
     with ExitStack() as stack:
         running = []
-        for _ in range(count):
-            etcd = stack.enter_context(closing(EtcdClient(endpoints)))
+        for number in range(count):
+            first = number % len(endpoints)
+            etcd = stack.enter_context(closing(EtcdClient([*endpoints[first:], *endpoints[:first]])))
             running.append(Running(stack.enter_context(closing(Replica(etcd))), etcd))
         yield running
 
@@ -94,9 +111,9 @@ class Load:
         self._stopping = threading.Event()
         work = self._increment_with_keys if with_keys else self._increment
         self._threads = [
-            threading.Thread(target=work, args=(number,), daemon=True)
+            threading.Thread(target=do, args=(number,), daemon=True)
             for number in range(len(running))
-            for _ in range(clients)
+            for do in [*[work] * clients, self._fetch]
         ]
         for thread in self._threads:
             thread.start()
@@ -117,6 +134,17 @@ class Load:
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive(), "a client still waits for its answer"
+
+    def _fetch(self, number: int) -> None:
+        """Read, not too often, and compare with what had been told before."""
+        while not self._stopping.wait(FETCH_INTERVAL):
+            told = max(self.history.values()[-100:], default=0)
+            began = time.monotonic()
+            try:
+                count = self._running[number].replica.fetch()
+            except EtcdUnavailableError:
+                count = None
+            self.history.fetches.append(Fetch(number, began, told, count))
 
     def _increment(self, number: int) -> None:
         while not self._stopping.is_set():
