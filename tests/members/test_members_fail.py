@@ -1,37 +1,19 @@
 """Counting goes on, exactly, while members are killed, hang, can't serve or are alone."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from counter import replica as counter_replica
 from tests.members.cluster import Cluster, Member
 from tests.members.conftest import Report, StartCluster
-from tests.members.load import Load, Running, count_of, kept_keys, replicas
+from tests.members.counting import counting
+from tests.members.load import Load, Running
 
 Fault = Callable[[Cluster, list[Running]], Member]
 
 HANG = 10.0  # seconds
-
-
-@contextmanager
-def counting(cluster: Cluster, *, with_keys: bool = False) -> Iterator[tuple[list[Running], Load]]:
-    """Three replicas under load. At the end their history must be exact, and nothing left of them."""
-    before = count_of(cluster.endpoints)
-    with replicas(cluster.endpoints) as running:
-        load = Load(running, with_keys=with_keys)
-        load.goes_on()
-        yield running, load
-        load.goes_on()
-        load.close()
-    after = count_of(cluster.endpoints)
-    load.history.check(before, after)
-    if with_keys:
-        assert load.history.unknown() == 0
-        assert after - before == len(load.history.answers)
-    assert kept_keys(cluster.endpoints) == {b"c/base"}
 
 
 def gaps(load: Load, since: float) -> str:

@@ -1,0 +1,31 @@
+"""Three replicas under load, whose history is checked at the end."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from counter.settings import Endpoint
+from tests.members.cluster import Cluster
+from tests.members.load import Load, Running, count_of, kept_keys, replicas
+
+
+@contextmanager
+def counting(
+    cluster: Cluster, endpoints: Sequence[Endpoint] = (), *, with_keys: bool = False
+) -> Iterator[tuple[list[Running], Load]]:
+    """Three replicas that count before, during and after the block, exactly, and leave nothing behind.
+
+    They reach the members at other endpoints, if any are given.
+    """
+    before = count_of(cluster.endpoints)
+    with replicas(endpoints or cluster.endpoints) as running:
+        load = Load(running, with_keys=with_keys)
+        load.goes_on()
+        yield running, load
+        load.goes_on()
+        load.close()
+    after = count_of(cluster.endpoints)
+    load.history.check(before, after)
+    if with_keys:
+        assert load.history.unknown() == 0
+        assert after - before == len(load.history.answers)
+    assert kept_keys(cluster.endpoints) == {b"c/base"}
