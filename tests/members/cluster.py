@@ -150,6 +150,10 @@ class Cluster:
         endpoints = ",".join(f"127.0.0.1:{member.client_port}" for member in self.members if member.process)
         return _run(self._binaries / "etcdctl", f"--endpoints={endpoints}", *arguments)
 
+    def revision(self) -> int:
+        """The newest revision that a member knows."""
+        return max(int(status.header.revision) for member in self.members if (status := member.status()))
+
     def save_snapshot(self) -> Path:
         file = self._folder / "snapshot"
         _run(

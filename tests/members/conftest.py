@@ -11,6 +11,7 @@ import pytest
 from local import binaries
 from local.errors import LocalError
 from tests.members.cluster import Cluster
+from tests.members.one_replica import SHORT_TIMES
 
 StartCluster = Callable[..., Cluster]
 Report = Callable[[str], None]
@@ -63,6 +64,13 @@ def start_cluster(programs: Path, tmp_path: Path) -> Iterator[StartCluster]:
 def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients ask the members in a fixed order, not at random: from the second on, and the first last."""
     monkeypatch.setattr("counter.etcd.random", SimpleNamespace(sample=lambda endpoints, k: endpoints[:k]))
+
+
+@pytest.fixture
+def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that is gone is noticed within seconds."""
+    for name, seconds in SHORT_TIMES.items():
+        monkeypatch.setattr(name, seconds)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Three replicas under load, whose history is checked at the end."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from counter.settings import Endpoint
 from tests.members.cluster import Cluster
@@ -17,12 +17,10 @@ def counting(
     They reach the members at other endpoints, if any are given.
     """
     before = count_of(cluster.endpoints)
-    with replicas(endpoints or cluster.endpoints) as running:
-        load = Load(running, with_keys=with_keys)
+    with replicas(endpoints or cluster.endpoints) as running, closing(Load(running, with_keys=with_keys)) as load:
         load.goes_on()
         yield running, load
         load.goes_on()
-        load.close()
     after = count_of(cluster.endpoints)
     load.history.check(before, after)
     if with_keys:

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,29 +77,24 @@ def other_process(endpoints: Sequence[Endpoint], history: History) -> Iterator[O
         process.kill()
 
 
-@pytest.fixture
-def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in one_replica.SHORT_TIMES.items():
-        monkeypatch.setattr(name, seconds)
-
-
 @pytest.mark.usefixtures("short_times")
 def test_a_replica_is_paused_past_its_lease(cluster: Cluster) -> None:
     before = count_of(cluster.endpoints)
-    with replicas(cluster.endpoints, count=2) as running:
-        load = Load(running)
-        with other_process(cluster.endpoints, load.history) as other:
-            for _ in range(2):
-                other.goes_on()
-                of_all = shards(cluster.endpoints)
-                assert len(of_all) == 3
-                other.pause()
-                wait_until(lambda: len(shards(cluster.endpoints)) == 2, "the paused replica's shard is folded")
-                load.goes_on()
-                other.resume()
-                other.goes_on()
-                assert len(shards(cluster.endpoints) - of_all) == 1  # it has got another one
-            other.stop()
-        load.close()
+    with (
+        replicas(cluster.endpoints, count=2) as running,
+        closing(Load(running)) as load,
+        other_process(cluster.endpoints, load.history) as other,
+    ):
+        for _ in range(2):
+            other.goes_on()
+            of_all = shards(cluster.endpoints)
+            assert len(of_all) == 3
+            other.pause()
+            wait_until(lambda: len(shards(cluster.endpoints)) == 2, "the paused replica's shard is folded")
+            load.goes_on()
+            other.resume()
+            other.goes_on()
+            assert len(shards(cluster.endpoints) - of_all) == 1  # it has got another one
+        other.stop()
     load.history.check(before, count_of(cluster.endpoints))
     assert kept_keys(cluster.endpoints) == {b"c/base"}
