@@ -27,8 +27,8 @@ test: lint unit e2e ## all tests
 unit: .venv/installed ## the tests that need no cluster
 	@$(PYTHON) -m pytest tests/app tests/infra tests/local
 
-e2e: .venv/installed ## the tests on a local cluster of their own
-	@$(PYTHON) -m pytest tests/e2e
+e2e: .venv/installed ## the tests on real etcd members, then on a local cluster of their own
+	@$(PYTHON) -m pytest tests/members tests/e2e
 
 lint: .venv/installed ## format, style and types
 	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && $(PYTHON) -m mypy

@@ -73,11 +73,14 @@ class History:
         values = self.values(since)
         repeated = [value for value, times in Counter(values).items() if times > 1]
         assert not repeated, f"told more than once: {repeated}"
-        assert all(before < value <= after for value in values)
+        lost = [value for value in values if not before < value <= after]
+        assert not lost, f"told, but the count has gone from {before} to {after}: {lost}"
         for fetch in self.fetches:
             told = max(self.values(since, until=fetch.began), default=0)
             assert fetch.began < since or fetch.count is None or fetch.count >= told, f"{told} was told before {fetch}"
-        assert len(values) <= after - before <= len(values) + self.unknown(since)
+        assert len(values) <= after - before <= len(values) + self.unknown(since), (
+            f"{after - before} were counted: {len(values)} got a value, and of {self.unknown(since)} nobody knows"
+        )
 
 
 @dataclass(frozen=True)

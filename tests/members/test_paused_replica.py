@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from counter.settings import Endpoint
 from tests.members import one_replica
 from tests.members.cluster import PATIENCE, Cluster, wait_until
 from tests.members.load import Answer, History, Load, count_of, kept_keys, replicas, shards
+from tests.members.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
 NUMBER = 2  # of the replica in a process of its own; the others are 0 and 1
@@ -79,19 +80,26 @@ def other_process(endpoints: Sequence[Endpoint], history: History) -> Iterator[O
 
 @pytest.mark.usefixtures("short_times")
 def test_a_replica_is_paused_past_its_lease(cluster: Cluster) -> None:
+    """Its last batch is counted, and it does not know yet: those who fold its shard have to leave word."""
     before = count_of(cluster.endpoints)
-    with (
-        replicas(cluster.endpoints, count=2) as running,
-        closing(Load(running)) as load,
-        other_process(cluster.endpoints, load.history) as other,
-    ):
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(closing(Proxy(member.endpoint))) for member in cluster.members]
+        running = stack.enter_context(replicas(cluster.endpoints, count=2))
+        load = stack.enter_context(closing(Load(running)))
+        other = stack.enter_context(other_process([proxy.endpoint for proxy in proxies], load.history))
         for _ in range(2):
             other.goes_on()
             of_all = shards(cluster.endpoints)
             assert len(of_all) == 3
+            lost = sum(proxy.lost for proxy in proxies)
+            for proxy in proxies:
+                proxy.mute()
+            wait_until(lambda: sum(proxy.lost for proxy in proxies) > lost, "a reply is lost")  # noqa: B023
             other.pause()
             wait_until(lambda: len(shards(cluster.endpoints)) == 2, "the paused replica's shard is folded")
             load.goes_on()
+            for proxy in proxies:
+                proxy.unmute()
             other.resume()
             other.goes_on()
             assert len(shards(cluster.endpoints) - of_all) == 1  # it has got another one
