@@ -30,8 +30,8 @@ unit: .venv/installed ## the tests that need no cluster
 model: .venv/installed ## try 200,000 schedules of the counting protocol (SCHEDULES=..., SEED=...)
 	@PYTHONPATH=app:. $(PYTHON) -m tests.app.counter.explore $(if $(SCHEDULES),--schedules=$(SCHEDULES)) $(if $(SEED),--seed=$(SEED))
 
-e2e: .venv/installed ## the tests on a local cluster of their own
-	@$(PYTHON) -m pytest tests/e2e
+e2e: .venv/installed ## the tests on real etcd members, then on a local cluster of their own
+	@$(PYTHON) -m pytest tests/members tests/e2e
 
 lint: .venv/installed ## format, style and types
 	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && $(PYTHON) -m mypy

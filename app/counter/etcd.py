@@ -28,12 +28,13 @@ from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError
 _log = logging.getLogger(__name__)
 
 # Seconds. A call takes milliseconds, on a busy machine tenths of a second. What takes longer is a member that hangs, or
-# that has no leader: another one is asked then.
-CALL_TIMEOUT = 1.0
+# that has no leader: another one is asked then. What a member sent on to a leader that is gone is lost, and the others
+# take 1 to 2 s to elect one: after two such calls there nearly always is one.
+CALL_TIMEOUT = 0.8
 
-# Seconds between two renewals. Long enough for a new channel to have connected to some member, and longer than
-# CALL_TIMEOUT: then the calls on the channel before have ended.
-RENEWAL_INTERVAL = 1.5
+# Seconds between two renewals, in which a new channel connects to some member. More than one may be needed: the next
+# member may be a learner, or cut off as well.
+RENEWAL_INTERVAL = 0.3
 
 _CHANNEL_OPTIONS = (
     # A transaction must never be sent twice: gRPC can't know whether the first one was applied.
@@ -155,9 +156,9 @@ class EtcdClient:
             self._renewal_due.wait()
             former = self._connection
             self._renew_connection()
-            self._closing.wait(RENEWAL_INTERVAL)
             if former is not None and former is not self._connection:
-                former.channel.close()
+                _close_later(former.channel)
+            self._closing.wait(RENEWAL_INTERVAL)
         if self._connection is not None:
             self._connection.channel.close()
 
@@ -167,6 +168,13 @@ class EtcdClient:
         if addresses:  # else the addresses of before are the best guess there is
             self._connection = _connect(addresses)
             self._renewal_due.clear()
+
+
+def _close_later(channel: grpc.Channel) -> None:
+    """Close a channel when the calls on it have ended."""
+    timer = threading.Timer(CALL_TIMEOUT, channel.close)
+    timer.daemon = True
+    timer.start()
 
 
 def _keep_alive(connection: _Connection) -> Callable[..., Any]:

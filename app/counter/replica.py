@@ -91,7 +91,14 @@ class Replica:
 
         Raises EtcdUnavailableError, EtcdRefusedError and UnreadableKeyError.
         """
-        return transactions.count_in(self._store.read(transactions.read_totals()).kvs)
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return transactions.count_in(self._store.read(transactions.read_totals()).kvs)
+            except EtcdUnavailableError:
+                if time.monotonic() + RETRY_INTERVAL > deadline:
+                    raise
+            time.sleep(RETRY_INTERVAL)  # another member is asked then
 
     def close(self) -> None:
         """Count what still waits, fold the own shard, and stop. Takes SETTLING_TIME at most."""

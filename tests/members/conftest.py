@@ -1,0 +1,88 @@
+"""Real etcd members for the counting code, without Kubernetes."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from local import binaries
+from local.errors import LocalError
+from tests.members.cluster import Cluster
+from tests.members.one_replica import SHORT_TIMES
+
+StartCluster = Callable[..., Cluster]
+Report = Callable[[str], None]
+
+_REPORTED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """The folder with etcd's programs, as they are built for the local cluster."""
+    if sys.platform != "linux":
+        pytest.skip("these tests need Linux")
+    try:
+        return binaries.build(binaries.folder().with_suffix(".log"), progress=lambda _: None)
+    except LocalError as error:
+        pytest.skip(f"there is no etcd: {error}")
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with closing(Cluster(tmp_path_factory.mktemp("members"), programs)) as cluster:
+        cluster.start()
+        yield cluster
+
+
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
+    """Three members that are well. Other tests have counted there."""
+    yield shared_cluster
+    for member in shared_cluster.members:
+        if member.process:
+            member.resume()
+    shared_cluster.start()
+
+
+@pytest.fixture
+def start_cluster(programs: Path, tmp_path: Path) -> Iterator[StartCluster]:
+    """Start three members for one test alone, with more options."""
+    with ExitStack() as stack:
+
+        def start(*options: str) -> Cluster:
+            cluster = stack.enter_context(closing(Cluster(tmp_path, programs, options)))
+            cluster.start()
+            return cluster
+
+        yield start
+
+
+@pytest.fixture(autouse=True)
+def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients ask the members in a fixed order, not at random: from the second on, and the first last."""
+    monkeypatch.setattr("counter.etcd.random", SimpleNamespace(sample=lambda endpoints, k: endpoints[:k]))
+
+
+@pytest.fixture
+def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that is gone is noticed within seconds."""
+    for name, seconds in SHORT_TIMES.items():
+        monkeypatch.setattr(name, seconds)
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Report:
+    """Have a line told at the end of the run."""
+    return request.config.stash.setdefault(_REPORTED, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = config.stash.get(_REPORTED, [])
+    if lines:
+        terminalreporter.section("longest time without an acknowledged increment")
+        terminalreporter.write_line("anywhere at a replica  reads failed")
+        for line in lines:
+            terminalreporter.write_line(line)
