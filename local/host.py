@@ -8,8 +8,13 @@ from pathlib import Path
 from local.commands import run
 from local.layout import Layout, clusters_locked
 
-# What this machine must allow so that it forwards for the nodes, and so that 127.0.0.1:NODEPORT leads to pods.
-SETTINGS = ("net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet")
+# What this machine must allow, and how much at least: to forward for the nodes, to lead 127.0.0.1:NODEPORT to pods, and
+# to watch files (each node does it eight times, and 128 are allowed in all unless somebody has set it higher).
+SETTINGS = {
+    "net/ipv4/ip_forward": 1,
+    "net/ipv4/conf/all/route_localnet": 1,
+    "fs/inotify/max_user_instances": 1024,
+}
 KERNEL = Path("/proc/sys")
 
 # `ip netns add` mounts it on itself, for good.
@@ -22,8 +27,9 @@ def prepare(layout: Layout, paths: Iterable[Path]) -> None:
         layout.run.mkdir(parents=True, exist_ok=True)
         if not _record(layout).exists():
             _note(layout, paths)
-        for name in SETTINGS:
-            _setting(name).write_text("1")
+        for name, least in SETTINGS.items():
+            if int(_setting(name).read_text()) < least:
+                _setting(name).write_text(str(least))
 
 
 def restore(layout: Layout) -> None:

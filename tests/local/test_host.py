@@ -9,7 +9,7 @@ from local.layout import Layout
 
 @pytest.fixture(autouse=True)
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine whose kernel forwards nothing."""
+    """A machine whose kernel allows nothing."""
     folder = tmp_path / "sys"
     for name in host.SETTINGS:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -29,6 +29,9 @@ def other() -> Layout:
     return Layout("two", 1)
 
 
+UNCHANGED, CHANGED = ["0", "0", "0"], ["1", "1", "1024"]
+
+
 def stop(cluster: Layout) -> None:
     cluster.run.rmdir()
     host.restore(cluster)
@@ -40,11 +43,19 @@ def settings(kernel: Path) -> list[str]:
 
 def test_settings_are_changed_and_set_back(kernel: Path, cluster: Layout) -> None:
     host.prepare(cluster, [])
-    assert settings(kernel) == ["1", "1"]
+    assert settings(kernel) == CHANGED
 
     stop(cluster)
-    assert settings(kernel) == ["0", "0"]
+    assert settings(kernel) == UNCHANGED
     assert not cluster.run.parent.exists()
+
+
+def test_what_is_enough_already_is_not_changed(kernel: Path, cluster: Layout) -> None:
+    (kernel / "fs/inotify/max_user_instances").write_text("65536\n")
+
+    host.prepare(cluster, [])
+
+    assert settings(kernel) == ["1", "1", "65536"]
 
 
 def test_the_last_cluster_sets_them_back(kernel: Path, cluster: Layout, other: Layout) -> None:
@@ -52,10 +63,10 @@ def test_the_last_cluster_sets_them_back(kernel: Path, cluster: Layout, other: L
     host.prepare(other, [])
 
     stop(cluster)
-    assert settings(kernel) == ["1", "1"]
+    assert settings(kernel) == CHANGED
 
     stop(other)
-    assert settings(kernel) == ["0", "0"]
+    assert settings(kernel) == UNCHANGED
 
 
 def test_what_the_programs_made_is_removed(tmp_path: Path, cluster: Layout) -> None:
@@ -102,13 +113,13 @@ def test_a_cluster_that_was_cut_off_does_not_pass_for_the_machine(kernel: Path, 
 
     stop(cluster)
 
-    assert settings(kernel) == ["0", "0"]
+    assert settings(kernel) == UNCHANGED
 
 
 def test_without_a_record_nothing_is_changed(kernel: Path, cluster: Layout) -> None:
     host.restore(cluster)
 
-    assert settings(kernel) == ["0", "0"]
+    assert settings(kernel) == UNCHANGED
 
 
 def test_the_commands_for_private_folders_make_both(tmp_path: Path) -> None:
