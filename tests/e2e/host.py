@@ -148,10 +148,9 @@ def _described(pid: int) -> str:
 
 
 def _groups(root: Path) -> Iterator[str]:
-    """Groups below the root, but for those in which the system keeps its services and sessions."""
-    for path, folders, _ in os.walk(root):
-        folders[:] = [folder for folder in folders if not folder.endswith((".slice", ".scope"))]
-        yield path
+    """Groups of the first level, in which others may do as they please, and all that a cluster may have made."""
+    for group in (*root.glob("*/"), *root.glob("ha-counter/**/")):
+        yield str(group)
 
 
 def _rules(command: str) -> Iterator[str]:
