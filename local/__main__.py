@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from itertools import pairwise
 
 from rich.console import Console
 from rich.table import Table
@@ -31,7 +32,12 @@ def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     commands.add_parser("build", help="only build the programs and the base image")
     commands.add_parser("env", help="print the variables by which kubectl, docker and pulumi reach the cluster")
     commands.add_parser("kubectl", help="run kubectl against the cluster")
-    end = words.index("kubectl") + 1 if "kubectl" in words else len(words)
+    ends = (
+        end
+        for end, (before, word) in enumerate(pairwise(["", *words]), start=1)
+        if word == "kubectl" and before != "--name"  # which a cluster may be called
+    )
+    end = next(ends, len(words))
     return parser.parse_args(words[:end]), words[end:]
 
 

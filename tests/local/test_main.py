@@ -51,6 +51,7 @@ Executed = list[tuple[Path, list[str], dict[str, str]]]
         ["get", "pods"],
         ["--help"],
         ["--name", "pod"],
+        ["get", "pod", "--name"],
         ["exec", "etcd-0", "--", "sh", "-c", "kubectl -h"],
         ["kubectl"],
         [],
@@ -65,6 +66,16 @@ def test_what_follows_kubectl_goes_to_it_untouched(command: Command, executed: E
     [(path, arguments, _)] = executed
     assert path == binaries.folder() / "kubectl"
     assert arguments == ["kubectl", *words]
+
+
+@pytest.mark.parametrize("words", [["--name", "kubectl", "env"], ["--name=kubectl", "env"]])
+def test_a_cluster_may_be_called_like_the_command(
+    command: Command, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    layout = find_or_claim("kubectl")
+
+    assert command(*words) == 0
+    assert f"export KUBECONFIG={layout.kubeconfig}" in capsys.readouterr().out
 
 
 def test_kubectl_reaches_the_named_cluster(
