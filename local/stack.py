@@ -103,29 +103,25 @@ def _preflight(stack: str, overrides: Mapping[str, str], environment: Mapping[st
 
 def down(arguments: argparse.Namespace, console: Console) -> None:
     """Delete the deployment and stop the local cluster. The namespace and the volumes stay, and so does the count."""
-    layout = None if arguments.context else find(arguments.cluster)
-    if layout is None and not arguments.context:
-        console.print(f"no local cluster {arguments.cluster}")
+    target = _target_if_there(arguments, console)
+    if target is None:
         return
-    target = _target(arguments, layout)
-    if layout is None or control_plane.api_server_answers(layout):
+    if target.layout is None or control_plane.api_server_answers(target.layout):
         _engine(arguments, target, console).down()
-    if layout is not None:
-        cluster.down(layout, console)
+    if target.layout is not None:
+        cluster.down(target.layout, console)
 
 
 def destroy(arguments: argparse.Namespace, console: Console) -> None:
     """Delete all there is of the deployment: the namespace with its volumes, and a local cluster altogether."""
-    layout = None if arguments.context else find(arguments.cluster)
-    if layout is None and not arguments.context:
-        console.print(f"no local cluster {arguments.cluster}")
+    target = _target_if_there(arguments, console)
+    if target is None:
         return
-    target = _target(arguments, layout)
     namespace = stack_config.load(arguments.stack, target.overrides)["namespace"]
-    what = f"local cluster {layout.name}" if layout else f"namespace {namespace} in context {target.context}"
+    what = f"local cluster {target.context}" if target.layout else f"namespace {namespace} in context {target.context}"
     _make_sure(f"This deletes the {what} with its volumes, and so the count.", arguments.yes)
     engine = _engine(arguments, target, console)
-    if layout is None:
+    if target.layout is None:
         engine.down()
         engine.forget()
         delete_and_wait(
@@ -133,7 +129,7 @@ def destroy(arguments: argparse.Namespace, console: Console) -> None:
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         )
     else:
-        cluster.destroy(layout, console)
+        cluster.destroy(target.layout, console)
         engine.forget()
 
 
@@ -148,9 +144,17 @@ def _make_sure(consequence: str, yes: bool) -> None:
 
 
 def output(arguments: argparse.Namespace) -> None:
-    layout = None if arguments.context else find(arguments.cluster)
-    engine = _engine(arguments, _target(arguments, layout), Console(quiet=True))
+    engine = _engine(arguments, _target(arguments, find(arguments.cluster)), Console(quiet=True))
     print(engine.output(arguments.key))
+
+
+def _target_if_there(arguments: argparse.Namespace, console: Console) -> Target | None:
+    """The target of a command that has nothing to do where there is no local cluster, which is said."""
+    layout = find(arguments.cluster)
+    if layout is None and not arguments.context:
+        console.print(f"no local cluster {arguments.cluster}")
+        return None
+    return _target(arguments, layout)
 
 
 def _target(arguments: argparse.Namespace, layout: Layout | None) -> Target:
