@@ -1,13 +1,15 @@
-"""Folders of their own for every test, and a console that can be read."""
+"""Folders of their own for every test, a console that can be read, and a Docker engine in memory."""
 
 import io
 from pathlib import Path
 
+import docker
 import pytest
 from rich.console import Console
 
 from local import layout
 from local.layout import Layout
+from tests.local.fake_docker import FakeDocker
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +41,11 @@ def printed() -> io.StringIO:
 def console(printed: io.StringIO) -> Console:
     """A console that is no terminal."""
     return Console(file=printed, width=200)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
+    """The Docker engine that all clients reach."""
+    fake = FakeDocker()
+    monkeypatch.setattr(docker, "from_env", lambda **_: fake)
+    return fake

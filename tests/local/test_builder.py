@@ -28,13 +28,6 @@ def build(tmp_path: Path) -> Build:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
-    fake = FakeDocker()
-    monkeypatch.setattr(docker, "from_env", lambda **_: fake)
-    return fake
-
-
-@pytest.fixture
 def reports() -> list[str]:
     return []
 

@@ -5,7 +5,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
 
-import docker
 import pytest
 
 from ha_counter.settings import Settings
@@ -62,13 +61,6 @@ def registry() -> Iterator[str]:
         yield f"localhost:{server.server_port}"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
-    fake = FakeDocker()
-    monkeypatch.setattr(docker, "from_env", lambda **_: fake)
-    return fake
 
 
 @pytest.fixture
