@@ -83,15 +83,11 @@ class Kube:
 
     def labelled(self, selector: str) -> Iterator[Object]:
         """All objects of all kinds and namespaces that the label selector picks."""
-        for kind in self._listable_kinds():
-            try:
-                found = kind.get(label_selector=selector).to_dict()
-            except (NotFoundError, MethodNotAllowedError, ForbiddenError, ServiceUnavailableError):
-                continue  # a kind that can't be listed, or whose own API server is away, holds nothing of ours
-            except DynamicApiError as error:
-                raise LocalError(f"{kind.kind}: can't be listed: {_reason(error)}") from error
-            for item in found["items"]:
-                yield {"apiVersion": kind.group_version, "kind": kind.kind, **item}
+        return self._all_of(self._listable_kinds(), label_selector=selector)
+
+    def inside(self, namespace: str) -> Iterator[Object]:
+        """All objects of all kinds in a namespace."""
+        return self._all_of((kind for kind in self._listable_kinds() if kind.namespaced), namespace=namespace)
 
     def list(self, api_version: str, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
         """The objects of one kind. Raises LocalError if the API server refuses to tell."""
@@ -112,6 +108,17 @@ class Kube:
             return
         except DynamicApiError as error:
             raise LocalError(f"{describe(item)}: {_reason(error)}") from error
+
+    def _all_of(self, kinds: Iterator[Any], **which: str) -> Iterator[Object]:
+        for kind in kinds:
+            try:
+                found = kind.get(**which).to_dict()
+            except (NotFoundError, MethodNotAllowedError, ForbiddenError, ServiceUnavailableError):
+                continue  # a kind that can't be listed, or whose own API server is away, holds nothing of ours
+            except DynamicApiError as error:
+                raise LocalError(f"{kind.kind}: can't be listed: {_reason(error)}") from error
+            for item in found["items"]:
+                yield {"apiVersion": kind.group_version, "kind": kind.kind, **item}
 
     def _kind(self, item: Object) -> Any:  # noqa: ANN401 - the dynamic client has no types
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 from rich.console import Console
 
-from local import cluster, control_plane, pulumi_cli, stack_config
+from local import cluster, control_plane, pulumi_cli, remains, stack_config
 from local.commands import run
 from local.errors import LocalError, exit_code
 from local.kube import Kube, delete_and_wait
@@ -113,24 +113,45 @@ def down(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def destroy(arguments: argparse.Namespace, console: Console) -> None:
-    """Delete all there is of the deployment: the namespace with its volumes, and a local cluster altogether."""
+    """Delete all there is of the deployment: the namespace with its volumes, and a local cluster altogether.
+
+    A namespace that others made or wrote to stays, without the volumes.
+    """
     target = _target_if_there(arguments, console)
     if target is None:
         return
-    namespace = stack_config.load(arguments.stack, target.overrides)["namespace"]
-    what = f"local cluster {target.context}" if target.layout else f"namespace {namespace} in context {target.context}"
-    _make_sure(f"This deletes the {what} with its volumes, and so the count.", arguments.yes)
-    engine = _engine(arguments, target, console)
     if target.layout is None:
-        engine.down()
-        engine.forget()
-        delete_and_wait(
-            Kube(target.context, target.kubeconfig),
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-        )
+        _destroy_in_context(arguments, target, console)
+        return
+    _make_sure(f"This deletes the local cluster {target.context} with its volumes, and so the count.", arguments.yes)
+    engine = _engine(arguments, target, console)
+    cluster.destroy(target.layout, console)
+    engine.forget()
+
+
+def _destroy_in_context(arguments: argparse.Namespace, target: Target, console: Console) -> None:
+    kube = Kube(target.context, target.kubeconfig)
+    namespace = stack_config.load(arguments.stack, target.overrides)["namespace"]
+    where = f"namespace {namespace} in context {target.context}"
+    owners = remains.other_writers(kube, namespace)
+    if owners:
+        _make_sure(f"This deletes the deployment with its volumes from the {where}, and so the count.", arguments.yes)
     else:
-        cluster.destroy(target.layout, console)
-        engine.forget()
+        others = remains.other_objects(kube, namespace)
+        besides = f" With it goes what else is there: {', '.join(others)}." if others else ""
+        _make_sure(f"This deletes the {where} with its volumes, and so the count.{besides}", arguments.yes)
+    engine = _engine(arguments, target, console)
+    engine.down()
+    engine.forget()
+    for item in remains.volumes(kube, namespace) if owners else [remains.namespace_object(namespace)]:
+        delete_and_wait(kube, item)
+    if owners:
+        console.print(
+            f"The {where} stays, without the volumes: {', '.join(owners)} made it or wrote to it, too. To delete it:\n"
+            f"  {shlex.join(['kubectl', '--context', target.context, 'delete', 'namespace', namespace])}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _make_sure(consequence: str, yes: bool) -> None:

@@ -15,6 +15,13 @@ WORKLOADS = ("Deployment", "StatefulSet")
 Key = tuple[str, str, str, str]
 
 
+def claim(name: str, *, namespace: str = "ha-counter", of: str = "etcd", size: str = "1Gi") -> Object:
+    """The claim that Kubernetes makes for a volume of a StatefulSet's pod."""
+    metadata = {"namespace": namespace, "name": name, "labels": {"app.kubernetes.io/name": of}}
+    spec = {"storageClassName": "standard", "resources": {"requests": {"storage": size}}}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
 class InMemoryKube(Kube):
     """Objects as an API server keeps them. Workloads are ready as soon as they are made.
 
@@ -56,6 +63,9 @@ class InMemoryKube(Kube):
     def labelled(self, selector: str) -> Iterator[Object]:
         with self._lock:
             return iter([copy.deepcopy(item) for item in self._objects.values() if _selects(selector, item)])
+
+    def inside(self, namespace: str) -> Iterator[Object]:
+        return iter([item for item in self.objects() if item["metadata"].get("namespace") == namespace])
 
     def delete(self, item: Object) -> None:
         with self._lock:

@@ -223,6 +223,19 @@ def test_labelled_objects_of_all_kinds_say_what_they_are(kube: Kube, server: Api
     assert [request.query for request in server.requests] == [{"labelSelector": ["stack=test"]}] * 3
 
 
+def test_of_a_namespace_only_kinds_are_asked_for_that_live_in_one(kube: Kube, server: ApiServer) -> None:
+    server.answers["/api/v1/namespaces/app/configmaps"] = listing("v1", "ConfigMap", "one")
+    server.answers["/apis/apps/v1/namespaces/app/deployments"] = listing("apps/v1", "Deployment", "two")
+
+    found = list(kube.inside("app"))
+
+    assert sorted((item["kind"], item["metadata"]["name"]) for item in found) == [
+        ("ConfigMap", "one"),
+        ("Deployment", "two"),
+    ]
+    assert len(server.requests) == 2
+
+
 @pytest.mark.parametrize("code", [403, 404, 405])
 def test_kinds_that_can_not_be_listed_are_passed_over(kube: Kube, server: ApiServer, code: int) -> None:
     server.answers["/api/v1/configmaps"] = refusal(code, "", "no")

@@ -9,11 +9,13 @@ import pytest
 from rich.console import Console
 
 from local import cluster, stack, stack_config
+from local.deploy import FIELD_MANAGER
 from local.errors import LocalError
 from local.layout import Layout, find_or_claim
 from local.pulumi_cli import PulumiCli
+from local.remains import namespace_object
 from local.stack import LocalEngine, Target
-from tests.local.in_memory_kube import InMemoryKube
+from tests.local.in_memory_kube import InMemoryKube, claim
 
 TARGET = Target("test", None, {"context": "test"}, {"KUBECONFIG": "/kubeconfig"}, None)
 
@@ -247,16 +249,27 @@ def test_after_destroy_the_outputs_are_forgotten(command: Callable[..., int], mo
     assert [record.exists() for record in records] == [False, True]
 
 
+Kubes = dict[tuple[str, Path | None], InMemoryKube]
+
+BY_KUBECTL = [{"manager": "kubectl-create", "operation": "Update"}, {"manager": "ha-counter", "operation": "Apply"}]
+
+
+def with_deployment() -> InMemoryKube:
+    """A cluster with a namespace of the stack's, and another."""
+    kube = InMemoryKube()
+    kube.apply(namespace_object("ha-counter"), FIELD_MANAGER)
+    kube.put(namespace_object("default"))
+    kube.put(claim("data-etcd-0"))
+    return kube
+
+
 @pytest.fixture
-def kubes(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, Path | None], InMemoryKube]:
-    """The clusters that are reached, by context and kubeconfig. Each has a namespace `ha-counter` and another."""
-    reached: dict[tuple[str, Path | None], InMemoryKube] = {}
+def kubes(monkeypatch: pytest.MonkeyPatch) -> Kubes:
+    """The clusters that are reached, by context and kubeconfig."""
+    reached: Kubes = {("kind", None): with_deployment()}
 
     def connect(context: str, kubeconfig: Path | None = None) -> InMemoryKube:
-        kube = reached.setdefault((context, kubeconfig), InMemoryKube())
-        for name in ("ha-counter", "default"):
-            kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        return kube
+        return reached.setdefault((context, kubeconfig), with_deployment())
 
     monkeypatch.setattr(stack, "Kube", connect)
     return reached
@@ -266,34 +279,70 @@ def kubes(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, Path | None], InMe
 def test_of_a_cluster_of_the_user_s_destroy_deletes_the_namespace(
     command: Callable[..., int],
     python: Callable[[str], None],
-    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    kubes: Kubes,
     tmp_path: Path,
 ) -> None:
     python(f'echo "$3 $5" > {tmp_path}/call')
+    find_or_claim("ha-counter")  # of no matter
 
     assert command("destroy", "--context=kind", "--yes") == 0
 
     assert (tmp_path / "call").read_text() == "down --config=context=kind\n"
-    assert kubes[("kind", None)].names("Namespace") == ["default"]
+    assert kubes["kind", None].names("Namespace") == ["default"]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_of_a_namespace_of_somebody_else_s_it_deletes_the_stack_s_volumes(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    kubes: Kubes,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    python("exit 0")
+    kube = kubes["kind", None]
+    kube.put({**namespace_object("ha-counter"), "metadata": {"name": "ha-counter", "managedFields": BY_KUBECTL}})
+    kube.put(claim("data-other-0"))
+
+    assert command("destroy", "--context=kind", "--yes") == 0
+
+    assert kube.deleted == ["PersistentVolumeClaim ha-counter/data-etcd-0"]
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "The namespace ha-counter in context kind stays, without the volumes: kubectl-create made it or wrote to it, "
+        "too. To delete it:",
+        "  kubectl --context kind delete namespace ha-counter",
+    ]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_before_it_deletes_the_namespace_it_says_what_else_is_there(
+    command: Callable[..., int], kubes: Kubes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    kubes["kind", None].put(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "ha-counter", "name": "mine"}}
+    )
+
+    assert command("destroy", "--context=kind") == 1
+
+    assert "and so the count. With it goes what else is there: ConfigMap ha-counter/mine." in capsys.readouterr().err
+    assert kubes["kind", None].deleted == []
 
 
 @pytest.mark.usefixtures("without_cli")
 def test_where_the_deployment_stays_the_namespace_stays(
-    command: Callable[..., int],
-    python: Callable[[str], None],
-    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    command: Callable[..., int], python: Callable[[str], None], kubes: Kubes
 ) -> None:
     python("exit 1")
 
     assert command("destroy", "--context=kind", "--yes") == 1
-    assert kubes == {}
+    assert kubes["kind", None].deleted == []
 
 
 @pytest.mark.usefixtures("without_cli")
 def test_the_namespace_is_deleted_where_the_stack_is(
     command: Callable[..., int],
     python: Callable[[str], None],
-    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    kubes: Kubes,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -303,7 +352,7 @@ def test_the_namespace_is_deleted_where_the_stack_is(
     monkeypatch.setattr(stack_config, "PROJECT_FOLDER", tmp_path)
 
     assert command("destroy", "--context=kind", "--yes") == 0
-    assert list(kubes) == [("kind", Path("/of/the/stack"))]
+    assert kubes["kind", Path("/of/the/stack")].names("Namespace") == ["default"]
 
 
 @pytest.mark.parametrize("what", ["down", "destroy"])
