@@ -6,7 +6,7 @@ Runs with infra/ on the path: the configuration is read as the program itself re
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from kubernetes.utils.quantity import parse_quantity
 from ha_counter.delivery import Existing, Push
 from ha_counter.settings import EtcdSettings, ImageSettings, Settings, load_settings
 from ha_counter.spread import Spread
-from local import stack_config
+from local import remains, stack_config
 from local.errors import LocalError, exit_code
 from local.kube import Kube, Object
 from local.stack_config import StackConfig
@@ -37,6 +37,7 @@ def check(settings: Settings, kube: Kube) -> list[str]:
         *_nodes(settings, nodes),
         *_room(settings, kube, nodes),
         *_storage(settings.etcd, kube),
+        *_volumes(settings, kube),
         *_node_port(settings, kube),
         *_images(settings.images),
     ]
@@ -98,9 +99,42 @@ def _storage(settings: EtcdSettings, kube: Kube) -> Iterator[str]:
     wanted = settings.storage_class
     if wanted and wanted not in classes:
         yield f"storage: there is no StorageClass {wanted!r}; set etcdStorageClass to one of {sorted(classes)}"
-    is_default = [item["metadata"].get("annotations", {}).get(DEFAULT_CLASS) == "true" for item in classes.values()]
-    if not wanted and not any(is_default):
+    if not wanted and not _default_classes(classes.values()):
         yield f"storage: no StorageClass is the default; set etcdStorageClass to one of {sorted(classes)}"
+
+
+def _default_classes(classes: Iterable[Object]) -> set[str]:
+    return {
+        item["metadata"]["name"]
+        for item in classes
+        if item["metadata"].get("annotations", {}).get(DEFAULT_CLASS) == "true"
+    }
+
+
+def _volumes(settings: Settings, kube: Kube) -> Iterator[str]:
+    """Compare the settings with the volumes that a stack before left behind.
+
+    The program refuses such changes, too, whoever runs it (infra/ha_counter/fixed_settings.py), but only to a stack
+    that lives: what it remembers goes with the stack, and the volumes stay. While the stack lives, on the other hand,
+    the volumes may be fewer, or larger, than when it was made, so they are not asked then.
+    """
+    etcd, namespace = settings.etcd, settings.cluster.namespace
+    left = remains.volumes(kube, namespace)
+    if not left or kube.get(remains.stateful_set(namespace)):
+        return
+    advice = (
+        f"because etcd's volumes are still there, in namespace {namespace}; set it back, "
+        "or delete them, and so the count, with `make destroy`"
+    )
+    if etcd.members != remains.members(left):
+        yield f"volumes: etcdMembers is {etcd.members}: it must be {remains.members(left)}, {advice}"
+    for size in sorted({claim["spec"]["resources"]["requests"]["storage"] for claim in left}):
+        if parse_quantity(size) != parse_quantity(etcd.storage):
+            yield f"volumes: etcdStorage is {etcd.storage!r}: it must be {size!r}, {advice}"
+    classes = _default_classes(kube.list("storage.k8s.io/v1", "StorageClass"))
+    allowed = {etcd.storage_class} if etcd.storage_class else classes
+    for name in sorted({claim["spec"].get("storageClassName", "") for claim in left} - allowed):
+        yield f"volumes: etcdStorageClass is {etcd.storage_class or ''!r}: it must be {name!r}, {advice}"
 
 
 def _node_port(settings: Settings, kube: Kube) -> Iterator[str]:

@@ -7,6 +7,8 @@ from local.kube import Kube, Object, describe
 # Both engines write under names that begin like this: local/deploy.py, and the CLI as infra/ has it.
 OUR_WRITERS = "ha-counter"
 
+MEMBER_VOLUME = re.compile(r"data-etcd-\d+")
+
 IN_EVERY_NAMESPACE = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 
 
@@ -14,10 +16,20 @@ def namespace_object(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
+def stateful_set(namespace: str) -> Object:
+    """The members of etcd."""
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"namespace": namespace, "name": "etcd"}}
+
+
 def volumes(kube: Kube, namespace: str) -> list[Object]:
     """The members' claims to their volumes, in the order of the members, whether or not their stack is there."""
     claims = kube.list("v1", "PersistentVolumeClaim", namespace, "app.kubernetes.io/name=etcd")
-    return sorted((claim for claim in claims if _member(claim) is not None), key=lambda claim: _member(claim) or 0)
+    return sorted((claim for claim in claims if MEMBER_VOLUME.fullmatch(claim["metadata"]["name"])), key=_member)
+
+
+def members(left: list[Object]) -> int:
+    """How many members it takes to leave these volumes. It is an odd number: of an even one the last is lost."""
+    return (_member(left[-1]) + 1) | 1
 
 
 def other_writers(kube: Kube, namespace: str) -> list[str]:
@@ -48,6 +60,5 @@ def other_objects(kube: Kube, namespace: str) -> list[str]:
     )
 
 
-def _member(claim: Object) -> int | None:
-    match = re.fullmatch(r"data-etcd-(\d+)", claim["metadata"]["name"])
-    return int(match[1]) if match else None
+def _member(claim: Object) -> int:
+    return int(claim["metadata"]["name"].rpartition("-")[2])

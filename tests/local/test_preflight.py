@@ -12,8 +12,9 @@ from local import preflight, stack_config
 from local.errors import LocalError
 from local.kube import Object
 from local.preflight import check, read_settings
+from local.remains import stateful_set
 from tests.local.fake_docker import FakeDocker
-from tests.local.in_memory_kube import InMemoryKube
+from tests.local.in_memory_kube import InMemoryKube, claim
 
 Read = Callable[..., Settings]
 
@@ -220,6 +221,79 @@ def test_a_class_that_there_is_not_is_told(read: Read, kube: InMemoryKube) -> No
     assert faults(read(etcdStorageClass="fast"), kube) == [
         "storage: there is no StorageClass 'fast'; set etcdStorageClass to one of ['standard']"
     ]
+
+
+# Volumes that a stack before left.
+
+ADVICE = (
+    "because etcd's volumes are still there, in namespace ha-counter; set it back, "
+    "or delete them, and so the count, with `make destroy`"
+)
+
+
+@pytest.fixture
+def left(kube: InMemoryKube) -> InMemoryKube:
+    """A cluster with the volumes that the dev stack left."""
+    for number in (0, 1, 2):
+        kube.put(claim(f"data-etcd-{number}"))
+    return kube
+
+
+def test_volumes_that_fit_the_settings_are_used_again(read: Read, left: InMemoryKube) -> None:
+    assert check(read(etcdStorage="1024Mi"), left) == []
+    assert check(read(etcdStorageClass="standard"), left) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("etcdMembers", "5", "etcdMembers is 5: it must be 3"),
+        ("etcdMembers", "1", "etcdMembers is 1: it must be 3"),
+        ("etcdStorage", "2Gi", "etcdStorage is '2Gi': it must be '1Gi'"),
+        ("etcdStorageClass", "fast", "etcdStorageClass is 'fast': it must be 'standard'"),
+    ],
+)
+def test_settings_that_they_do_not_fit_are_told(
+    read: Read, left: InMemoryKube, key: str, value: str, message: str
+) -> None:
+    left.put(storage_class("fast", "false"))
+
+    assert faults(read(spread="preferred", **{key: value}), left) == [f"volumes: {message}, {ADVICE}"]
+
+
+def test_volumes_of_a_class_that_is_no_longer_the_default_are_told(read: Read, left: InMemoryKube) -> None:
+    left.put(storage_class("standard", "false"))
+    left.put(storage_class("new", "true"))
+
+    assert faults(read(), left) == [f"volumes: etcdStorageClass is '': it must be 'standard', {ADVICE}"]
+
+
+def test_all_settings_that_they_do_not_fit_are_told_at_once(read: Read, left: InMemoryKube) -> None:
+    left.put(claim("data-etcd-2", size="3Gi"))
+
+    found = faults(read(spread="preferred", etcdMembers="5", etcdStorage="2Gi"), left)
+
+    assert [fault.partition(", because")[0] for fault in found] == [
+        "volumes: etcdMembers is 5: it must be 3",
+        "volumes: etcdStorage is '2Gi': it must be '1Gi'",
+        "volumes: etcdStorage is '2Gi': it must be '3Gi'",
+    ]
+
+
+def test_a_lost_volume_is_no_other_number_of_members(read: Read, left: InMemoryKube) -> None:
+    left.delete(claim("data-etcd-2"))
+
+    assert check(read(), left) == []
+
+
+def test_a_stack_that_lives_remembers_its_settings_itself(read: Read, left: InMemoryKube) -> None:
+    left.put(stateful_set("ha-counter"))
+
+    assert check(read(spread="preferred", etcdMembers="5", etcdStorage="2Gi"), left) == []
+
+
+def test_volumes_of_another_namespace_are_not_its_own(read: Read, left: InMemoryKube) -> None:
+    assert check(read(namespace="other", etcdStorage="2Gi"), left) == []
 
 
 # The node port.
