@@ -33,6 +33,12 @@ def describe(item: Object) -> str:
     return f"{item['kind']} {namespace}/{metadata['name']}" if namespace else f"{item['kind']} {metadata['name']}"
 
 
+def is_ready(item: Object) -> bool:
+    """Whether a node or a pod says that it is ready."""
+    conditions = item.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
 class Kube:
     """A cluster, reached through one context of a kubeconfig (None: KUBECONFIG or ~/.kube/config)."""
 

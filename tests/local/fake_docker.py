@@ -50,6 +50,11 @@ class FakeDocker:
             raise APIError("connection refused")
         return True
 
+    def login(self, username: str, password: str, *, registry: str, reauth: bool) -> None:
+        assert reauth, "without it an older password of the user's is taken for right"
+        if {"username": username, "password": password} != self.account:
+            raise APIError("401 Client Error", explanation=f"{registry}: incorrect username or password")
+
     def build(
         self, *, path: str, dockerfile: str, target: str | None, platform: str | None, tag: str, **_: bool
     ) -> tuple[FakeImage, None]:
