@@ -1,0 +1,24 @@
+"""A second run of the end-to-end tests would destroy the cluster of the first."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.host import claimed
+
+
+@pytest.fixture(autouse=True)
+def lock_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def test_a_second_run_ends_at_once_and_says_why() -> None:
+    with claimed(), pytest.raises(pytest.exit.Exception, match="another run of the end-to-end tests"), claimed():
+        pytest.fail("there are two")
+
+
+def test_one_after_the_other_may_run() -> None:
+    for _ in range(2):
+        with claimed():
+            pass
