@@ -78,6 +78,8 @@ def _nodes(settings: Settings, nodes: list[Object]) -> Iterator[str]:
 
 def _room(settings: Settings, kube: Kube, nodes: list[Object]) -> Iterator[str]:
     """Compare sums, and single pods: how they all fit together is for the scheduler to say."""
+    if not nodes:
+        return  # which is said already
     free = _free(settings.cluster.namespace, kube, nodes)
     counter, etcd = settings.counter, settings.etcd
     workloads = {"counter": (counter.replicas, counter.resources), "etcd": (etcd.members, etcd.resources)}
@@ -91,7 +93,7 @@ def _room(settings: Settings, kube: Kube, nodes: list[Object]) -> Iterator[str]:
                 f"or lower counter{resource.title()}Request and etcd{resource.title()}Request"
             )
     for name, (_, each) in wanted.items():
-        if free and not any(all(each[resource] <= room[resource] for resource in each) for room in free.values()):
+        if not any(all(each[resource] <= room[resource] for resource in each) for room in free.values()):
             resources = workloads[name][1]
             yield (
                 f"room: a pod of {name} requests {resources.cpu_request} of cpu and {resources.memory_request} of "
