@@ -1,32 +1,15 @@
 """What a local cluster has on this machine, by its marks: its name, its bridge and its addresses.
 
-Only what is this cluster's own is looked at, so that others may come and go meanwhile: but not another run of these
-tests.
+Only what is this cluster's own is looked at, so that others may come and go meanwhile.
 """
 
-import contextlib
-import fcntl
 import re
 import subprocess
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-
-import pytest
 
 from local import cgroups
 from local.layout import Layout
-
-
-@contextlib.contextmanager
-def claimed() -> Iterator[None]:
-    """Keeps other runs of these tests away, whose clusters have the same names. Ends this one if another is there."""
-    with Path(tempfile.gettempdir(), "ha-counter-e2e.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pytest.exit("another run of the end-to-end tests is under way on this machine; wait for its end", 1)
-        yield
 
 
 def traces(layout: Layout) -> dict[str, set[str]]:

@@ -43,8 +43,8 @@ def console(printed: io.StringIO) -> Console:
     return Console(file=printed, width=200)
 
 
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
+@pytest.fixture(name="engine")
+def docker_engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
     """The Docker engine that all clients reach."""
     fake = FakeDocker()
     monkeypatch.setattr(docker, "from_env", lambda **_: fake)

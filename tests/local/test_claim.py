@@ -1,16 +1,8 @@
 """A second run of the end-to-end tests would destroy the cluster of the first."""
 
-import tempfile
-from pathlib import Path
-
 import pytest
 
-from tests.e2e.host import claimed
-
-
-@pytest.fixture(autouse=True)
-def lock_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+from tests.e2e.claim import claimed
 
 
 def test_a_second_run_ends_at_once_and_says_why() -> None:
