@@ -16,6 +16,7 @@ from local import (
     cgroups,
     control_plane,
     daemons,
+    host,
     images,
     localhost,
     network,
@@ -69,6 +70,7 @@ def up(name: str, console: Console, size: int | None = None) -> Layout:
         built = _build(steps)
         with steps.step(NETWORK):
             certificates.create(layout)
+            host.prepare(layout, [*node.PRIVATE_FOLDERS, *registry.PRIVATE_FOLDERS, *registry.FILES_OUTSIDE])
             network.up(layout)
         with ThreadPoolExecutor() as beside:
             pending = [
@@ -101,7 +103,7 @@ def destroy(layout: Layout, console: Console) -> None:
     with steps.shown():
         _stop(layout, steps)
         with steps.step(FILES):
-            release(layout, map(Path, node.PRIVATE_FOLDERS.values()))
+            release(layout)
 
 
 def _stop(layout: Layout, steps: Steps) -> None:
@@ -115,6 +117,7 @@ def _stop(layout: Layout, steps: Steps) -> None:
         if layout.serves_localhost:
             localhost.clean_up(binaries.folder())
         network.down(layout)
+        host.restore(layout)
 
 
 @dataclass(frozen=True)

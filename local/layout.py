@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -202,19 +202,14 @@ def find_or_claim(name: str, size: int | None = None) -> Layout:
         return layout
 
 
-def release(layout: Layout, shared_folders: Iterable[Path]) -> None:
-    """Remove the cluster's folders and give its number back.
-
-    With the last cluster go the empty folders on which all of them mount their own. Not before: to remove a folder
-    takes away what is mounted on it, in every mount namespace.
-    """
+def release(layout: Layout) -> None:
+    """Remove the cluster's folders and give its number back."""
     with clusters_locked():
         shutil.rmtree(layout.run, ignore_errors=True)
         shutil.rmtree(layout.state)
         if not _all():
-            for folder in (layout.run.parent, layout.state.parent, *shared_folders):
-                with contextlib.suppress(OSError):  # not empty: somebody else's
-                    folder.rmdir()
+            with contextlib.suppress(OSError):  # not empty: somebody else's
+                layout.state.parent.rmdir()
 
 
 def _all() -> list[Layout]:

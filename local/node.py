@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from local import cgroups, daemons
+from local import cgroups, daemons, host
 from local.daemons import Daemon
 from local.health import accepts, answers_ok
 from local.layout import Layout, Node
@@ -22,10 +22,22 @@ CNI_PROGRAMS = "/usr/lib/cni"
 # Folders that kubelet, containerd and CNI have no option for, each a folder of the node's own: kubelets that share
 # /var/log/pods delete one another's logs.
 PRIVATE_FOLDERS = {
-    "log": "/var/log",
-    "cni-cache": "/var/lib/cni",
-    "kubelet": "/var/lib/kubelet",
-    "netns": "/run/netns",
+    Path("/var/log"): "log",
+    Path("/var/lib/cni"): "cni-cache",
+    Path("/var/lib/kubelet"): "kubelet",
+    Path("/run/containerd"): "containers",
+    Path("/run/netns"): "netns",
+}
+
+# What kubelet wants of the kernel, below /proc/sys. Where it does not find it, it changes it for the whole machine:
+# nodes are shown these values in the place of this machine's own.
+KERNEL_SETTINGS = {
+    "kernel/keys/root_maxbytes": 25_000_000,
+    "kernel/keys/root_maxkeys": 1_000_000,
+    "kernel/panic": 10,
+    "kernel/panic_on_oops": 1,
+    "vm/overcommit_memory": 1,
+    "vm/panic_on_oom": 0,
 }
 
 
@@ -52,14 +64,18 @@ def _machine(node: Node) -> Daemon:
 
     What is mounted inside is never seen outside.
     """
-    binds = [
-        f"mkdir -p {node.folder / own} {shared}; mount --bind {node.folder / own} {shared}"
-        for own, shared in PRIVATE_FOLDERS.items()
-    ]
+    folders = {
+        shared: (node.run if shared.is_relative_to("/run") else node.folder) / own
+        for shared, own in PRIVATE_FOLDERS.items()
+    }
+    settings = {name: node.folder / "kernel" / name for name in KERNEL_SETTINGS}
+    for name, file in settings.items():
+        _write(file, f"{KERNEL_SETTINGS[name]}\n")
     script = "; ".join(
         [
             f"set -e; mkdir -p {node.run}; mount --make-rshared /",
-            *binds,
+            *host.in_private(folders),
+            *(f"mount --bind {file} /proc/sys/{name}" for name, file in settings.items()),
             f"touch {_mounted(node)}; exec sleep infinity",
         ]
     )
@@ -145,6 +161,7 @@ def _kubelet(layout: Layout, node: Node, inside: tuple[str, ...], binaries: Path
         "clusterDomain": "cluster.local",
         "clusterDNS": [str(layout.dns_address)],
         "resolvConf": "",
+        "volumePluginDir": str(node.folder / "volume-plugins"),
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{kubelet_group(layout, node)}",
         "enforceNodeAllocatable": [],

@@ -1,12 +1,24 @@
 """Where images are built and where the nodes get them from: a Docker engine and a registry of the cluster's own."""
 
 import socket
+from pathlib import Path
 
 import docker
 import yaml
 
+from local import host
 from local.daemons import Daemon
 from local.layout import Layout
+
+# Folders that the engine has no option for, each of them the cluster's own.
+PRIVATE_FOLDERS = {
+    Path("/opt/containerd"): "opt",
+    Path("/run/containerd"): "containers",
+    Path("/run/docker"): "plugins",
+}
+
+# What it makes nevertheless: a key that names it.
+FILES_OUTSIDE = (Path("/etc/docker/key.json"),)
 
 
 def daemons(layout: Layout) -> list[Daemon]:
@@ -37,9 +49,11 @@ def _engine(layout: Layout) -> Daemon:
     run = layout.run / "docker"
     config = layout.state / "docker.json"
     config.write_text("{}")
+    folders = {shared: layout.run / "docker-private" / own for shared, own in PRIVATE_FOLDERS.items()}
+    script = "; ".join(["set -e", *host.in_private(folders), 'exec "$@"'])
     command = (
         # A mount namespace of its own: what the engine leaves mounted goes with it.
-        *("unshare", "--mount"),
+        *("unshare", "--mount", "sh", "-c", script, "sh"),
         "dockerd",
         f"--host=unix://{layout.docker_socket}",
         f"--data-root={layout.cache / 'docker'}",

@@ -31,7 +31,7 @@ def test_a_cluster_gets_the_same_number_again() -> None:
 
 def test_a_number_that_was_given_back_is_taken_again() -> None:
     _, two, _ = [find_or_claim(name) for name in ("one", "two", "three")]
-    release(two, [])
+    release(two)
 
     assert find_or_claim("four").index == 1
 
@@ -119,53 +119,41 @@ def test_a_cluster_whose_number_was_not_written_to_the_end_is_not_found() -> Non
 # What is left of a cluster.
 
 
-@pytest.fixture
-def shared(tmp_path: Path) -> list[Path]:
-    """Folders on which all clusters mount their own; somebody else uses the second one."""
-    folders = [tmp_path / "shared-1", tmp_path / "shared-2"]
-    for folder in folders:
-        folder.mkdir()
-    (folders[1] / "file").touch()
-    return folders
-
-
-def test_a_released_cluster_is_not_found_and_leaves_no_files(shared: list[Path]) -> None:
+def test_a_released_cluster_is_not_found_and_leaves_no_files() -> None:
     cluster = find_or_claim("one")
     for folder in (cluster.logs, cluster.run / "daemons"):
         folder.mkdir(parents=True)
 
-    release(cluster, shared)
+    release(cluster)
 
     assert find("one") is None
     assert not cluster.state.exists()
     assert not cluster.run.exists()
 
 
-def test_its_cache_stays(shared: list[Path]) -> None:
+def test_its_cache_stays() -> None:
     cluster = find_or_claim("one")
     cluster.cache.mkdir(parents=True)
 
-    release(cluster, shared)
+    release(cluster)
 
     assert cluster.cache.is_dir()
 
 
-def test_other_clusters_and_what_they_share_stay(shared: list[Path]) -> None:
+def test_other_clusters_stay() -> None:
     one, two = find_or_claim("one"), find_or_claim("two")
 
-    release(one, shared)
+    release(one)
 
     assert find("two") == two
-    assert [folder.exists() for folder in shared] == [True, True]
 
 
-def test_the_last_cluster_removes_what_they_shared_where_it_is_empty(shared: list[Path]) -> None:
+def test_the_last_cluster_removes_the_folder_of_all() -> None:
     one, two = find_or_claim("one"), find_or_claim("two")
-    release(one, shared)
+    release(one)
 
-    release(two, shared)
+    release(two)
 
-    assert [folder.exists() for folder in shared] == [False, True]
     assert not layout.STATE_ROOT.exists()
 
 
