@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from local import cgroups, daemons
+from local import cgroups, daemons, files
 from local.daemons import Daemon
 from local.health import accepts, answers_ok
 from local.layout import Layout, Node
@@ -212,5 +212,4 @@ def _socket(node: Node) -> Path:
 def _write(file: Path, text: str) -> None:
     """Write the file if it says something else: kube-proxy ends as soon as its own is written to."""
     if not file.exists() or file.read_text() != text:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        files.write(file, text)
