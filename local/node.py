@@ -12,7 +12,7 @@ import yaml
 
 from local import cgroups, daemons, files
 from local.daemons import Daemon
-from local.health import accepts, answers_ok
+from local.health import answers_ok, runtime_answers
 from local.layout import Layout, Node
 from local.network import enter
 
@@ -110,7 +110,7 @@ state = "{node.run}/containerd"
     config = folder / "config.toml"
     _write(config, text)
     command = (*inside, "containerd", f"--config={config}", "--log-level=warn")
-    return Daemon(f"containerd-{node.name}", command, ready=lambda: accepts(_socket(node)), configuration=text)
+    return Daemon(f"containerd-{node.name}", command, ready=lambda: runtime_answers(_socket(node)), configuration=text)
 
 
 def _pod_network(node: Node) -> dict[str, object]:
