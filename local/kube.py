@@ -22,6 +22,7 @@ from local.errors import LocalError
 
 Object = dict[str, Any]
 
+ANSWER_TIMEOUT = 5.0
 DELETE_TIMEOUT = 180.0
 POLL_INTERVAL = 0.3
 
@@ -52,6 +53,9 @@ class Kube:
         # Which kinds there are is asked anew: the client's cache file could tell of another cluster at this address.
         with tempfile.TemporaryDirectory() as fresh:
             try:
+                # Asked before all that knows no time limit.
+                version = client.param_serialize("GET", "/version", auth_settings=["BearerToken"])
+                client.call_api(*version, _request_timeout=ANSWER_TIMEOUT)
                 self._client = DynamicClient(client, str(Path(fresh, "kinds.json")), EagerDiscoverer)
             except Exception as error:
                 host = client.configuration.host

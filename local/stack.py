@@ -1,6 +1,7 @@
 """`make up`, `make down`, `make destroy`, `make output`: from a bare machine to a counter that answers, and back."""
 
 import argparse
+import contextlib
 import os
 import shlex
 import subprocess
@@ -17,7 +18,7 @@ from local import cluster, control_plane, pulumi_cli, remains, stack_config
 from local.commands import run
 from local.errors import LocalError, exit_code
 from local.kube import Kube, delete_and_wait
-from local.layout import DEFAULT_NAME, Layout, find
+from local.layout import DEFAULT_NAME, Layout, find, remove_leftovers
 from local.pulumi_cli import PulumiCli
 from local.stack_config import PROJECT_FOLDER, StackConfig
 
@@ -74,7 +75,7 @@ Engine = LocalEngine | PulumiCli
 
 def up(arguments: argparse.Namespace, console: Console) -> None:
     """Bring up the local cluster unless a context is given, deploy, and say where the counter answers."""
-    _preflight(arguments.stack, {"context": arguments.context or arguments.cluster}, {}, "--config-only")
+    _preflight(arguments.stack, _overrides_to_come(arguments), {}, "--config-only")
     layout = None if arguments.context else cluster.up(arguments.cluster, console)
     target = _target(arguments, layout)
     _preflight(arguments.stack, target.overrides, target.environment)
@@ -82,6 +83,13 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
     engine = _engine(arguments, target, console)
     engine.up()
     _say_where(target, engine, console)
+
+
+def _overrides_to_come(arguments: argparse.Namespace) -> Mapping[str, str]:
+    """What will be set for the cluster, which may not be there yet."""
+    if arguments.context:
+        return {"context": arguments.context}
+    return _target(arguments, find(arguments.cluster) or Layout(arguments.cluster, 0)).overrides
 
 
 def _for_its_nodes(target: Target, config: StackConfig) -> Target:
@@ -119,6 +127,7 @@ def destroy(arguments: argparse.Namespace, console: Console) -> None:
     """
     target = _target_if_there(arguments, console)
     if target is None:
+        _finish_destroying(arguments)
         return
     if target.layout is None:
         _destroy_in_context(arguments, target, console)
@@ -152,6 +161,13 @@ def _destroy_in_context(arguments: argparse.Namespace, target: Target, console: 
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _finish_destroying(arguments: argparse.Namespace) -> None:
+    """Remove what an earlier `destroy` left that was cut off when the cluster was gone already."""
+    remove_leftovers()
+    gone = Target(arguments.cluster, None, {"context": arguments.cluster}, {}, None)
+    _engine(arguments, gone, Console(quiet=True)).forget()
 
 
 def _make_sure(consequence: str, yes: bool) -> None:
@@ -272,14 +288,12 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace, console: Console) -> int:
     stack_config.load(arguments.stack, {})  # a wrong stack is told before anything is started
-    if arguments.command == "up":
-        up(arguments, console)
-    elif arguments.command == "down":
-        down(arguments, console)
-    elif arguments.command == "destroy":
-        destroy(arguments, console)
-    else:
+    if arguments.command == "output":
         output(arguments)
+        return 0
+    change = {"up": up, "down": down, "destroy": destroy}[arguments.command]
+    with contextlib.nullcontext() if arguments.context else cluster.reserved(arguments.cluster, console):
+        change(arguments, console)
     return 0
 
 

@@ -1,5 +1,6 @@
 """Folders of their own for every test, a console that can be read, and a Docker engine in memory."""
 
+import fcntl
 import io
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(layout, "STATE_ROOT", tmp_path / "state")
     monkeypatch.setattr(layout, "RUN_ROOT", tmp_path / "run")
+    monkeypatch.setattr(layout, "LOCK_ROOT", tmp_path / "lock")
     return folder
 
 
@@ -49,3 +51,13 @@ def docker_engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
     fake = FakeDocker()
     monkeypatch.setattr(docker, "from_env", lambda **_: fake)
     return fake
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a command has this cluster for itself."""
+    with (layout.LOCK_ROOT / "clusters" / f"{name}.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -155,6 +155,19 @@ def test_without_a_kubeconfig_it_is_said_where_one_is_looked_for() -> None:
         Kube("test")
 
 
+def test_an_api_server_that_takes_connections_but_does_not_answer_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_module, "ANSWER_TIMEOUT", 0.01)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}"
+
+        with pytest.raises(LocalError, match=f"context 'test': the API server {address} does not answer: .*timed out"):
+            Kube("test", write_kubeconfig(tmp_path, address))
+
+
 def test_an_api_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # but does not listen

@@ -15,6 +15,7 @@ from local.layout import Layout, find_or_claim
 from local.pulumi_cli import PulumiCli
 from local.remains import namespace_object
 from local.stack import LocalEngine, Target
+from tests.local.conftest import is_reserved
 from tests.local.in_memory_kube import InMemoryKube, claim
 
 TARGET = Target("test", None, {"context": "test"}, {"KUBECONFIG": "/kubeconfig"}, None)
@@ -173,12 +174,40 @@ def test_it_runs_with_the_target_s_variables(python: Callable[[str], None], monk
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run the command with these arguments; its exit code."""
+    monkeypatch.setattr(cluster, "require_linux_root", lambda: None)
 
     def run(*words: str) -> int:
         monkeypatch.setattr(sys, "argv", ["stack", *words])
         return stack.main()
 
     return run
+
+
+@pytest.mark.parametrize("what", ["up", "down", "destroy"])
+def test_a_command_has_its_local_cluster_for_itself(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    reserved: list[bool] = []
+    monkeypatch.setattr(stack, what, lambda *_: reserved.append(is_reserved("e2e")))
+
+    assert command(what, "--cluster=e2e") == 0
+    assert reserved == [True]
+    assert not is_reserved("e2e")
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_what_the_cluster_will_bring_need_not_be_configured(made: bool) -> None:
+    if made:
+        find_or_claim("other")
+        find_or_claim("e2e")
+
+    overrides = stack._overrides_to_come(arguments(cluster="e2e"))
+
+    assert overrides == {"context": "e2e", "registry": "localhost:5002" if made else "localhost:5001"}
+
+
+def test_a_cluster_of_the_user_s_brings_nothing() -> None:
+    assert stack._overrides_to_come(arguments(context="kind")) == {"context": "kind"}
 
 
 def test_a_stack_that_there_is_not_is_told_before_anything_is_started(
@@ -236,13 +265,17 @@ def test_destroy_asks_on_a_terminal(
 
 
 @pytest.mark.usefixtures("without_cli")
-def test_after_destroy_the_outputs_are_forgotten(command: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("there", [True, False], ids=["there", "destroyed by a run that was cut off then"])
+def test_after_destroy_the_outputs_are_forgotten(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
     monkeypatch.setattr(cluster, "destroy", lambda *_: None)
     records = [stack_config.load("dev", {"context": context}).record for context in ("e2e", "other")]
     for record in records:
         record.parent.mkdir(parents=True, exist_ok=True)
         record.touch()
-    find_or_claim("e2e")
+    if there:
+        find_or_claim("e2e")
 
     command("destroy", "--cluster=e2e", "--yes")
 
