@@ -34,7 +34,7 @@ lint: .venv/installed ## format, style and types
 	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && $(PYTHON) -m mypy
 
 pulumi-cli: .venv/installed ## install the pinned Pulumi CLI into ~/.pulumi
-	@$(PYTHON) -c "from pulumi.automation import PulumiCommand; print(PulumiCommand.install().command)"
+	@$(PYTHON) -c "from pulumi.automation import PulumiCommand; print(PulumiCommand.install(root='$(HOME)/.pulumi').command)"
 
 COMPILE := $(PYTHON) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links
