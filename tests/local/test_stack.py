@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from local import cluster, stack, stack_config
-from local.deploy import FIELD_MANAGER
 from local.errors import LocalError
 from local.layout import Layout, find_or_claim
+from local.ownership import FIELD_MANAGER
 from local.pulumi_cli import PulumiCli
 from local.remains import namespace_object
 from local.stack import LocalEngine, Target
