@@ -38,6 +38,11 @@ class PulumiCli:
         self._prepare()
         self._visibly("up", "--yes", "--skip-preview", *self._options())
 
+    def preview(self) -> None:
+        """Print what `up` would do, field by field."""
+        self._prepare()
+        self._visibly("preview", "--diff", *self._options())
+
     def down(self) -> None:
         self._prepare()
         self._visibly("destroy", "--yes", "--skip-preview", *self._options())
