@@ -227,5 +227,4 @@ class Engine(Mocks):
 
 
 def _differences(before: object, after: object, args: MockResourceArgs) -> list[str]:
-    secret = args.typ == "kubernetes:core/v1:Secret" or holds_secret(args.inputs)
-    return differences(before, after, secret=secret)
+    return differences(before, after, secret=holds_secret(args.inputs))

@@ -36,8 +36,8 @@ def test_a_preview_of_a_changed_line_builds_nothing(system: System, tmp_path: Pa
         file.write("\n# changed\n")
     printed = make("preview", CLUSTER, changed)
     assert "/ha-counter-counter:dev: would be built\n" in printed
+    assert "  Deployment ha-counter/counter-deployment: would be changed\n" in printed
     assert " -> (known after `up`)\n" in printed
-    assert "\n2 would change, " in printed
     assert uids([*system.pods("counter"), *system.pods("etcd")]) == pods
     assert "\n0 would change, " in make("preview", CLUSTER)
 

@@ -78,4 +78,6 @@ def test_nothing_else_is_in_the_namespace_but_what_controllers_made(kube: Kube, 
 def is_a_controller_s(item: Object) -> bool:
     """Whether only the cluster's own controllers ever wrote to an object."""
     writers = {entry["manager"] for entry in item["metadata"].get("managedFields", [])}
+    if not writers:  # nobody wrote anything into it, as into the account that every namespace has
+        return (item["kind"], item["metadata"]["name"]) == ("ServiceAccount", "default")
     return writers <= {"kube-controller-manager", "kube-scheduler", "kubelet"}
