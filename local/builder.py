@@ -78,6 +78,13 @@ def ensure(build: Build, report: Callable[[str], None]) -> Built:
     return Built(reference, changed=known is None)
 
 
+def find(build: Build) -> str | None:
+    """The reference of an image of the same files and base images; None if `ensure` has to build or push it."""
+    client = _engine()
+    image = _find(client, _source(client, build, _hash(build)))
+    return _reference(client, image, build) if image else None
+
+
 def tag(image: str, name: str) -> None:
     """Give an image another name. Raises LocalError if there is no such image."""
     found = _find(_engine(), image)

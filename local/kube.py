@@ -72,10 +72,11 @@ class Kube:
             raise LocalError(f"{describe(wanted)}: {_reason(error)}") from error
         return found.to_dict()  # type: ignore[no-any-return]
 
-    def apply(self, wanted: Object, manager: str) -> Object:
+    def apply(self, wanted: Object, manager: str, *, dry_run: bool = False) -> Object:
         """Make the live object have the wanted fields; other managers' fields stay. Returns the live object.
 
-        Raises LocalError with the API server's reason if it refuses.
+        In a dry run nothing is changed, and what is returned is what the live object would be. Raises LocalError with
+        the API server's reason if it refuses.
         """
         metadata = wanted["metadata"]
         try:
@@ -86,6 +87,7 @@ class Kube:
                 namespace=metadata.get("namespace"),
                 field_manager=manager,
                 force_conflicts=True,
+                dry_run="All" if dry_run else None,
             )
         except DynamicApiError as error:
             raise LocalError(f"{describe(wanted)}: {_reason(error)}") from error

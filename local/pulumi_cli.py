@@ -45,6 +45,11 @@ class PulumiCli:
         # Pulumi compares the program with its own state. What was changed by hand is only found by a refresh.
         self._visibly("up", "--yes", "--skip-preview", "--refresh", *self._options())
 
+    def preview(self) -> None:
+        """Print what `up` would do, field by field."""
+        self._prepare()
+        self._visibly("preview", "--diff", *self._options())
+
     def down(self) -> None:
         self._prepare()
         self._take_up_what_was_cut_off()

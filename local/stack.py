@@ -1,4 +1,4 @@
-"""`make up`, `make down`, `make destroy`, `make output`: from a bare machine to a counter that answers, and back."""
+"""`make up`, `preview`, `down`, `destroy` and `output`: from a bare machine to a counter that answers, and back."""
 
 import argparse
 import contextlib
@@ -47,6 +47,12 @@ class LocalEngine:
     def up(self) -> None:
         self._visibly("up")
 
+    def preview(self) -> None:
+        """Print what `up` would do. Raises LocalError if it would not go through."""
+        done = subprocess.run(self._command("up", "--dry-run"), env=self._environment())
+        if done.returncode != 0:
+            raise LocalError("`make up` would fail; see above. Nothing was changed")
+
     def down(self) -> None:
         self._visibly("down")
 
@@ -83,6 +89,17 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
     engine = _engine(arguments, target, console)
     engine.up()
     _say_where(target, engine, console)
+
+
+def preview(arguments: argparse.Namespace, console: Console) -> None:
+    """Print what `up` would do to a cluster that runs, and do nothing."""
+    layout = None if arguments.context else find(arguments.cluster)
+    target = _target(arguments, layout)
+    if layout is not None and not control_plane.api_server_answers(layout):
+        raise LocalError(f"local cluster {layout.name!r} does not run; `make up` starts it")
+    _preflight(arguments.stack, target.overrides, target.environment)
+    target = _for_its_nodes(target, stack_config.load(arguments.stack, target.overrides))
+    _engine(arguments, target, console).preview()
 
 
 def _overrides_to_come(arguments: argparse.Namespace) -> Mapping[str, str]:
@@ -272,7 +289,7 @@ def _find_answering(target: Target, engine: Engine, port: str) -> str | None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "destroy", "output"])
+    parser.add_argument("command", choices=["up", "preview", "down", "destroy", "output"])
     parser.add_argument("key", nargs="?", help="with `output`: print only this one")
     parser.add_argument("--stack", default="dev", help="whose values to use (default: %(default)s)")
     where = parser.add_mutually_exclusive_group()
@@ -290,6 +307,9 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     stack_config.load(arguments.stack, {})  # a wrong stack is told before anything is started
     if arguments.command == "output":
         output(arguments)
+        return 0
+    if arguments.command == "preview":
+        preview(arguments, console)
         return 0
     change = {"up": up, "down": down, "destroy": destroy}[arguments.command]
     with contextlib.nullcontext() if arguments.context else cluster.reserved(arguments.cluster, console):

@@ -221,6 +221,24 @@ def test_an_image_that_the_registry_lost_is_pushed_again(build: Build, engine: F
     assert reports == ["pushing"]
 
 
+def test_what_is_there_is_found(build: Build, engine: FakeDocker) -> None:
+    built = ensure(build, lambda _: None)
+
+    assert builder.find(build) == built.reference
+    assert (len(engine.built), len(engine.pushed)) == (1, 1)
+
+
+def test_what_is_yet_to_be_built_or_pushed_is_not_found(build: Build, engine: FakeDocker) -> None:
+    assert builder.find(build) is None
+    ensure(replace(build, push=False), lambda _: None)
+    assert builder.find(build) is None
+    ensure(build, lambda _: None)
+    change_content(build)
+    assert builder.find(build) is None
+
+    assert (len(engine.built), len(engine.pushed)) == (1, 1)
+
+
 def test_an_image_that_was_pushed_elsewhere_is_pushed_here(build: Build, engine: FakeDocker) -> None:
     ensure(build, lambda _: None)
 

@@ -271,6 +271,16 @@ def test_an_apply_takes_over_the_fields_that_it_names(kube: Kube, server: ApiSer
     assert request.content_type == "application/apply-patch+yaml"
     assert request.query["fieldManager"] == ["tests"]
     assert request.query["force"] in (["True"], ["true"])
+    assert "dryRun" not in request.query
+
+
+def test_in_a_dry_run_nothing_is_stored(kube: Kube, server: ApiServer) -> None:
+    server.answers[PATH] = (200, {**CONFIG_MAP, "data": {"key": "value"}})
+
+    assert kube.apply(CONFIG_MAP, "tests", dry_run=True)["data"] == {"key": "value"}
+
+    [request] = server.requests
+    assert request.query["dryRun"] == ["All"]
 
 
 def test_a_refusal_to_apply_is_told_with_its_reason(kube: Kube, server: ApiServer) -> None:

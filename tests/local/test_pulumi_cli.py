@@ -104,6 +104,15 @@ def test_up_makes_the_stack_and_asks_nothing(cli: PulumiCli, bin_: Path, copy: P
     ]
 
 
+def test_a_preview_changes_nothing_but_the_copy(cli: PulumiCli, bin_: Path, copy: Path) -> None:
+    cli.preview()
+
+    assert (bin_ / "calls").read_text().splitlines() == [
+        "stack select --create dev",
+        f"preview --diff --stack dev --config-file {copy}",
+    ]
+
+
 def test_down_destroys_and_asks_nothing(cli: PulumiCli, bin_: Path, copy: Path) -> None:
     cli.down()
 

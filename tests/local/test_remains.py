@@ -1,7 +1,7 @@
 import pytest
 
-from local.deploy import FIELD_MANAGER
 from local.kube import Object
+from local.ownership import FIELD_MANAGER
 from local.remains import namespace_object, other_objects, other_writers, volumes
 from tests.local.in_memory_kube import InMemoryKube, claim
 

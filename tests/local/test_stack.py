@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from local import cluster, stack, stack_config
-from local.deploy import FIELD_MANAGER
 from local.errors import LocalError
-from local.layout import Layout, find_or_claim
+from local.layout import Layout, find, find_or_claim
+from local.ownership import FIELD_MANAGER
 from local.pulumi_cli import PulumiCli
 from local.remains import namespace_object
 from local.stack import LocalEngine, Target
@@ -155,6 +155,21 @@ def test_a_failed_deployment_is_told(python: Callable[[str], None]) -> None:
         LocalEngine("dev", {}, {}).up()
 
 
+def test_a_preview_is_what_a_dry_run_prints(python: Callable[[str], None], capfd: pytest.CaptureFixture[str]) -> None:
+    python('test "$3 $4" = "up --dry-run" && echo "would be made"')
+
+    LocalEngine("dev", {}, {}).preview()
+
+    assert capfd.readouterr().out == "would be made\n"
+
+
+def test_a_preview_of_what_would_fail_is_told(python: Callable[[str], None]) -> None:
+    python("exit 1")
+
+    with pytest.raises(LocalError, match="`make up` would fail"):
+        LocalEngine("dev", {}, {}).preview()
+
+
 def test_an_output_is_what_the_engine_prints(python: Callable[[str], None]) -> None:
     python('echo "a warning" >&2; test "$3 $4" = "output nodeport" && echo 30180')
 
@@ -208,6 +223,42 @@ def test_what_the_cluster_will_bring_need_not_be_configured(made: bool) -> None:
 
 def test_a_cluster_of_the_user_s_brings_nothing() -> None:
     assert stack._overrides_to_come(arguments(context="kind")) == {"context": "kind"}
+
+
+def test_a_preview_makes_no_local_cluster(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("preview", "--cluster=e2e") == 1
+
+    assert capsys.readouterr().err == "error: there is no local cluster 'e2e'; `make up` makes it\n"
+    assert find("e2e") is None
+
+
+def test_a_preview_starts_no_local_cluster(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    find_or_claim("e2e")
+
+    assert command("preview", "--cluster=e2e") == 1
+
+    assert capsys.readouterr().err == "error: local cluster 'e2e' does not run; `make up` starts it\n"
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_a_preview_is_of_what_up_would_deploy(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    tmp_path: Path,
+) -> None:
+    node = {"metadata": {"name": "node1"}, "status": {"nodeInfo": {"architecture": "arm64"}}}
+    kubes["kind", None] = InMemoryKube()
+    kubes["kind", None].put({"apiVersion": "v1", "kind": "Node", **node})
+    python(f'echo "$2 $@" >> {tmp_path}/calls')
+
+    assert command("preview", "--context=kind") == 0
+
+    preflight, dry_run = (tmp_path / "calls").read_text().splitlines()
+    assert preflight.startswith("local.preflight ")
+    assert dry_run.startswith("local.deploy ")
+    assert dry_run.endswith("up --dry-run --stack=dev --config=context=kind --config=platform=linux/arm64")
+    assert list(kubes) == [("kind", None)]
 
 
 def test_a_stack_that_there_is_not_is_told_before_anything_is_started(
