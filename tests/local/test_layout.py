@@ -248,6 +248,7 @@ def killed(_folder: Path, *, ignore_errors: bool = False) -> None:
 
 def test_a_cluster_whose_removal_was_cut_off_is_gone(cut_off: Layout) -> None:
     assert find("one") is None
+    assert find("one.removed") is None
     assert not cut_off.state.exists()
     assert find_or_claim("two").index == 0
 

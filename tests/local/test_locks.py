@@ -11,12 +11,15 @@ import pytest
 from local.locks import held
 
 HOLDER = """
-import sys
+import sys, time
 from pathlib import Path
 from local.locks import held
-with held(Path(sys.argv[1]), print):
+file = Path(sys.argv[1])
+with held(file, print):
     print("holds", flush=True)
     sys.stdin.readline()
+    time.sleep(0.05)  # for one who does not wait to be found out
+    file.with_name("done").touch()
 """
 
 
@@ -51,14 +54,18 @@ def test_a_free_lock_is_taken_without_a_word(file: Path) -> None:
 
 def test_who_waits_is_told_for_whom(file: Path) -> None:
     told: list[str] = []
+    file.parent.mkdir()
+    file.write_text("process 1, an earlier holder")
     with holding(file) as other:
 
         def tell(text: str) -> None:
             told.append(text)
-            other.communicate("go\n")
+            assert other.stdin is not None
+            other.stdin.write("go\n")
+            other.stdin.flush()
 
         with held(file, tell):
-            assert other.returncode == 0
+            assert file.with_name("done").exists()
 
     [text] = told
     assert text.startswith(f"waiting for another command to finish: process {other.pid}, {sys.executable} -c")
