@@ -34,7 +34,7 @@ def test_kubectl_of_the_user_with_a_kubeconfig_of_their_own(system: System, tmp_
 
 ANSWER = r'"message": "Status OK"'
 WHO = rf'{ANSWER}, "node": "node\d", "pod": "counter-deployment-\S+"\}}'
-RATE = r"Requests/sec:\s+[\d.]+\s(.*\n)*.*\[200\]\s+99 responses"  # three workers share 100 requests: hey sends 99
+RATE = r"(?s)Requests/sec:\s+[\d.]+\s.*\[200\]\s+99 responses"  # three workers share 100 requests: hey sends 99
 
 LOOP = (
     "for i in $(seq 60); do curl -s 127.0.0.1:30180/static"
@@ -75,7 +75,7 @@ def test_a_terminal_inside_a_member(system: System) -> None:
     typed = shlex.join(["printf", r"%s\n", *lines, "exit"])
     seen = _typed(system, f"{typed} | script --quiet --command {shlex.quote(command)} /dev/null")
     address = system.kubectl("get", "service", "etcd1", "-o", "jsonpath={.spec.clusterIP}")
-    assert re.search(rf"OK\s(.*\s)*foo\s+bar\s(.*\s)*Address: {address}", seen)
+    assert re.search(rf"(?s)OK\s.*foo\s+bar\s.*Address: {address}", seen)
 
 
 def test_a_pod_says_what_it_is(system: System) -> None:
