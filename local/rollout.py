@@ -30,7 +30,8 @@ def wait(kube: Kube, item: Object, report: Callable[[str], None]) -> None:
         stuck = _is_stuck(live)
         fresh = fresh or not stuck
         passed = time.monotonic() - started
-        if passed > TIMEOUT or (stuck and fresh):
+        patience = min(TIMEOUT, live["spec"]["progressDeadlineSeconds"]) if stuck else TIMEOUT
+        if (stuck and fresh) or passed > patience:
             troubles = "; ".join(_troubles(kube, live)) or "no pod says why"
             raise LocalError(f"{describe(item)}: {ready} of {wanted} pods ready after {passed:.0f} s: {troubles}")
         report(f"{ready} of {wanted} pods ready")

@@ -3,6 +3,7 @@
 On a cluster of one node of its own. Runs are killed at points that they tell themselves, so that no clock decides.
 """
 
+import json
 import os
 import signal
 import socket
@@ -34,7 +35,11 @@ Point = Callable[[str], object]
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout whose files the tests change, with a stack for a cluster of one node."""
     copy = copy_of_checkout(tmp_path_factory.mktemp("broken"))
-    (copy / "Pulumi.broken.yaml").write_text("config:\n  ha-counter:spread: preferred\n")
+    values = {
+        "spread": "preferred",
+        "counterCpuRequest": "100m",
+    }  # a roll needs room for one more, and the node is small
+    (copy / "Pulumi.broken.yaml").write_text(json.dumps({"config": {f"ha-counter:{k}": v for k, v in values.items()}}))
     return copy
 
 

@@ -19,7 +19,11 @@ def workload(status: Mapping[str, object] = ROLLED_OUT, *, kind: str = "Deployme
         "apiVersion": "apps/v1",
         "kind": kind,
         "metadata": {"namespace": "app", "name": "web", "generation": 2},
-        "spec": {"replicas": wanted, "selector": {"matchLabels": {"app": "web", "tier": "front"}}},
+        "spec": {
+            "replicas": wanted,
+            "progressDeadlineSeconds": 600,
+            "selector": {"matchLabels": {"app": "web", "tier": "front"}},
+        },
         "status": {**status},
     }
 
@@ -175,6 +179,13 @@ def test_it_is_not_waited_for(kube: InMemoryKube) -> None:
 
 def test_but_that_an_earlier_rollout_was_stuck_says_nothing_of_this_one(kube: InMemoryKube) -> None:
     assert changing(kube, STUCK, STUCK, GOES_ON, STUCK).endswith("after 0 s: no pod says why")
+
+
+def test_but_it_gets_no_more_time_than_it_has_for_progress(kube: InMemoryKube) -> None:
+    live = workload({**NO_POD_READY, "conditions": STUCK})
+    live["spec"]["progressDeadlineSeconds"] = -1
+
+    assert error_of(kube, live).endswith("after 0 s: no pod says why")
 
 
 def test_one_that_was_stuck_and_gets_ready_after_all_is_well(kube: InMemoryKube) -> None:
