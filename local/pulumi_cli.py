@@ -48,7 +48,7 @@ class PulumiCli:
     def preview(self) -> None:
         """Print what `up` would do, field by field."""
         self._prepare()
-        self._visibly("preview", "--diff", *self._options())
+        self._visibly("preview", "--diff", "--refresh", *self._options())
 
     def down(self) -> None:
         self._prepare()

@@ -109,7 +109,7 @@ def test_a_preview_changes_nothing_but_the_copy(cli: PulumiCli, bin_: Path, copy
 
     assert (bin_ / "calls").read_text().splitlines() == [
         "stack select --create dev",
-        f"preview --diff --stack dev --config-file {copy}",
+        f"preview --diff --refresh --stack dev --config-file {copy}",
     ]
 
 
