@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from local import files
 from local.commands import run
 from local.layout import Layout, clusters_locked
 
@@ -58,16 +59,13 @@ def in_private(folders: Mapping[Path, Path]) -> list[str]:
 
 
 def _note(layout: Layout, paths: Iterable[Path]) -> None:
-    """Write it as a whole or not at all, whatever ends this run."""
     missing = {parent for path in paths for parent in (path, *path.parents) if not parent.exists()}
     before = {
         "settings": {name: _setting(name).read_text().strip() for name in SETTINGS},
         "namespaces mounted": _namespaces_mounted(),
         "missing": sorted(map(str, missing), reverse=True),  # what is in a folder comes before it
     }
-    part = _record(layout).with_suffix(".part")
-    part.write_text(json.dumps(before))
-    part.rename(_record(layout))
+    files.write(_record(layout), json.dumps(before))
 
 
 def _record(layout: Layout) -> Path:

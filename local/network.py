@@ -29,8 +29,7 @@ def down(layout: Layout) -> None:
         # The kernel takes a namespace's links away some time after the namespace: too late for who looks now.
         if _link_exists(node.veth):
             run(["ip", "link", "delete", node.veth])
-        if _namespace_file(node).exists():
-            run(["ip", "netns", "delete", node.netns])
+        _remove_namespace(node)
     if _link_exists(layout.bridge):
         run(["ip", "link", "delete", layout.bridge])
 
@@ -51,18 +50,24 @@ def _bridge(layout: Layout) -> None:
 
 
 def _namespace(layout: Layout, node: Node) -> None:
-    if not _namespace_file(node).exists():
-        run(["ip", "netns", "add", node.netns])
     inside = enter(node)
+    if not _succeeds([*inside, "true"]):
+        _remove_namespace(node)  # `ip netns add` makes a file before it is a namespace, and may be cut off in between
+        run(["ip", "netns", "add", node.netns])
     if not _succeeds([*inside, "ip", "link", "show", "eth0"]):
         peer = ["type", "veth", "peer", "name", "eth0", "netns", node.netns]
         run(["ip", "link", "add", node.veth, *peer])
-        run(["ip", "link", "set", node.veth, "master", layout.bridge, "up"])
+    run(["ip", "link", "set", node.veth, "master", layout.bridge, "up"])
     run([*inside, "ip", "link", "set", "lo", "up"])
     run([*inside, "ip", "address", "replace", f"{node.address}/24", "dev", "eth0"])
     run([*inside, "ip", "link", "set", "eth0", "up"])
     run([*inside, "ip", "route", "replace", "default", "via", str(layout.gateway)])
     run([*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
+
+
+def _remove_namespace(node: Node) -> None:
+    if _namespace_file(node).exists():
+        run(["ip", "netns", "delete", node.netns])
 
 
 def _between_nodes(layout: Layout) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from local import cgroups, daemons, host
+from local import cgroups, daemons, files, host
 from local.daemons import Daemon
-from local.health import accepts, answers_ok
+from local.health import answers_ok, runtime_answers
 from local.layout import Layout, Node
 from local.network import enter
 
@@ -126,7 +126,7 @@ state = "{node.run}/containerd"
     config = folder / "config.toml"
     _write(config, text)
     command = (*inside, "containerd", f"--config={config}", "--log-level=warn")
-    return Daemon(f"containerd-{node.name}", command, ready=lambda: accepts(_socket(node)), configuration=text)
+    return Daemon(f"containerd-{node.name}", command, ready=lambda: runtime_answers(_socket(node)), configuration=text)
 
 
 def _pod_network(node: Node) -> dict[str, object]:
@@ -229,5 +229,4 @@ def _socket(node: Node) -> Path:
 def _write(file: Path, text: str) -> None:
     """Write the file if it says something else: kube-proxy ends as soon as its own is written to."""
     if not file.exists() or file.read_text() != text:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        files.write(file, text)

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from local.layout import find
+from tests.e2e.claim import claimed
 from tests.e2e.host import Host, adopt_orphans, differences, look
 from tests.e2e.system import CHECKOUT, System, make, run
 
 CLUSTER = "ha-counter-test"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def alone() -> Iterator[None]:
+    with claimed():
+        yield
 
 
 @pytest.fixture(scope="session")

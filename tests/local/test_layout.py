@@ -1,10 +1,22 @@
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local import layout
 from local.errors import LocalError
-from local.layout import MAX_CLUSTERS, Layout, Node, cache_root, find, find_or_claim, release, user_state_root
+from local.layout import (
+    MAX_CLUSTERS,
+    Layout,
+    Node,
+    cache_root,
+    find,
+    find_or_claim,
+    release,
+    remove_leftovers,
+    user_state_root,
+)
 
 LONGEST_INTERFACE_NAME = 15  # IFNAMSIZ - 1
 
@@ -215,6 +227,42 @@ def test_namespaces_registries_and_folders_are_unique_on_this_machine() -> None:
 
 def test_one_cluster_serves_localhost() -> None:
     assert [cluster.index for cluster in ALL_CLUSTERS if cluster.serves_localhost] == [0]
+
+
+@pytest.fixture
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """A cluster whose removal was killed before anything was deleted."""
+    one = find_or_claim("one")
+    (one.pki).mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            release(one)
+    return one
+
+
+def killed(_folder: Path, *, ignore_errors: bool = False) -> None:
+    if not ignore_errors:
+        raise KeyboardInterrupt
+
+
+def test_a_cluster_whose_removal_was_cut_off_is_gone(cut_off: Layout) -> None:
+    assert find("one") is None
+    assert find("one.removed") is None
+    assert not cut_off.state.exists()
+    assert find_or_claim("two").index == 0
+
+
+@pytest.mark.parametrize(
+    "finish", [remove_leftovers, lambda: find_or_claim("one"), lambda: release(find_or_claim("two"))]
+)
+def test_the_next_command_removes_what_is_left_of_it(cut_off: Layout, finish: Callable[[], object]) -> None:
+    assert list(layout.STATE_ROOT.glob("*.removed"))
+
+    finish()
+
+    assert not list(layout.STATE_ROOT.glob("*.removed"))
+    assert not cut_off.pki.exists()
 
 
 # Folders of the user.
