@@ -96,7 +96,7 @@ def preview(arguments: argparse.Namespace, console: Console) -> None:
     layout = None if arguments.context else find(arguments.cluster)
     target = _target(arguments, layout)
     if layout is not None and not control_plane.api_server_answers(layout):
-        raise LocalError(f"local cluster {layout.name!r} does not run; `make up` starts it")
+        raise LocalError(f"local cluster {layout.name!r} does not answer; `make up` starts what has stopped")
     _preflight(arguments.stack, target.overrides, target.environment)
     target = _for_its_nodes(target, stack_config.load(arguments.stack, target.overrides))
     _engine(arguments, target, console).preview()

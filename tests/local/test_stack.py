@@ -237,7 +237,7 @@ def test_a_preview_starts_no_local_cluster(command: Callable[..., int], capsys: 
 
     assert command("preview", "--cluster=e2e") == 1
 
-    assert capsys.readouterr().err == "error: local cluster 'e2e' does not run; `make up` starts it\n"
+    assert capsys.readouterr().err == "error: local cluster 'e2e' does not answer; `make up` starts what has stopped\n"
 
 
 @pytest.mark.usefixtures("without_cli")
