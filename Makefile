@@ -5,13 +5,16 @@ STACK ?= dev
 TARGET := $(if $(CONTEXT),--context=$(CONTEXT),$(if $(CLUSTER),--cluster=$(CLUSTER)))
 OPTIONS = --stack=$(STACK) --engine=$(ENGINE) $(TARGET)
 
-.PHONY: help up down destroy output test lint unit model e2e pulumi-cli requirements
+.PHONY: help up preview down destroy output test lint unit model e2e pulumi-cli requirements
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 up: .venv/installed ## from nothing to a counter that answers
 	@$(PYTHON) -m local.stack up $(OPTIONS)
+
+preview: .venv/installed ## what `make up` would do to a cluster that runs; changes nothing
+	@$(PYTHON) -m local.stack preview $(OPTIONS)
 
 down: .venv/installed ## undo `make up`, but for the volumes
 	@$(PYTHON) -m local.stack down $(OPTIONS)
@@ -37,7 +40,7 @@ lint: .venv/installed ## format, style and types
 	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && $(PYTHON) -m mypy
 
 pulumi-cli: .venv/installed ## install the pinned Pulumi CLI into ~/.pulumi
-	@$(PYTHON) -c "from pulumi.automation import PulumiCommand; print(PulumiCommand.install().command)"
+	@$(PYTHON) -c "from pulumi.automation import PulumiCommand; print(PulumiCommand.install(root='$(HOME)/.pulumi').command)"
 
 COMPILE := $(PYTHON) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links

@@ -3,13 +3,14 @@
 import argparse
 import os
 import sys
+from itertools import pairwise
 
 from rich.console import Console
 from rich.table import Table
 
-from local import binaries, cluster
+from local import binaries, cluster, daemons
 from local.errors import LocalError, exit_code
-from local.layout import DEFAULT_NAME, DEFAULT_SIZE, MAX_SIZE, Layout, find
+from local.layout import DEFAULT_NAME, DEFAULT_SIZE, MAX_SIZE, Layout, find, remove_leftovers
 
 
 def main() -> int:
@@ -31,20 +32,19 @@ def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     commands.add_parser("build", help="only build the programs and the base image")
     commands.add_parser("env", help="print the variables by which kubectl, docker and pulumi reach the cluster")
     commands.add_parser("kubectl", help="run kubectl against the cluster")
-    end = words.index("kubectl") + 1 if "kubectl" in words else len(words)
+    ends = (
+        end
+        for end, (before, word) in enumerate(pairwise(["", *words]), start=1)
+        if word == "kubectl" and before != "--name"  # which a cluster may be called
+    )
+    end = next(ends, len(words))
     return parser.parse_args(words[:end]), words[end:]
 
 
 def _run(arguments: argparse.Namespace, rest: list[str], console: Console) -> int:
-    if arguments.command == "up":
-        layout = cluster.up(arguments.name, console, arguments.nodes)
-        console.print(
-            f'The cluster is up. To use it: eval "$(python -m local --name {layout.name} env)"', highlight=False
-        )
-    elif arguments.command == "down":
-        cluster.down(_existing(arguments.name), console)
-    elif arguments.command == "destroy":
-        cluster.destroy(_existing(arguments.name), console)
+    if arguments.command in ("up", "down", "destroy"):
+        with cluster.reserved(arguments.name, console):
+            _change(arguments, console)
     elif arguments.command == "build":
         cluster.build(console)
     elif arguments.command == "status":
@@ -53,10 +53,27 @@ def _run(arguments: argparse.Namespace, rest: list[str], console: Console) -> in
         for name, value in _existing(arguments.name).environment.items():
             print(f"export {name}={value}")
     elif arguments.command == "kubectl":
-        layout = _existing(arguments.name)
-        kubectl = binaries.folder() / "kubectl"
-        os.execve(kubectl, ["kubectl", *rest], {**os.environ, **layout.environment})
+        _become_kubectl(_existing(arguments.name), rest)
     return 0
+
+
+def _change(arguments: argparse.Namespace, console: Console) -> None:
+    if arguments.command == "up":
+        layout = cluster.up(arguments.name, console, arguments.nodes)
+        hint = f'The cluster is up. To use it: eval "$(python -m local --name {layout.name} env)"'
+        console.print(hint, highlight=False, soft_wrap=True)
+    elif arguments.command == "down":
+        cluster.down(_existing(arguments.name), console)
+    else:
+        remove_leftovers()
+        cluster.destroy(_existing(arguments.name), console)
+
+
+def _become_kubectl(layout: Layout, rest: list[str]) -> None:
+    kubectl = binaries.folder() / "kubectl"
+    if not kubectl.exists() or daemons.main_process(layout, "kube-apiserver") is None:
+        raise LocalError(f"cluster {layout.name!r} is not up; start it with `python -m local --name {layout.name} up`")
+    os.execve(kubectl, ["kubectl", *rest], {**os.environ, **layout.environment})
 
 
 def _existing(name: str) -> Layout:

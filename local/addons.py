@@ -9,7 +9,7 @@ import yaml
 from local import daemons
 from local.errors import LocalError
 from local.images import dns_image
-from local.kube import Kube, Object
+from local.kube import Kube, is_ready
 from local.layout import Layout
 
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -34,7 +34,7 @@ def wait_until_ready(layout: Layout, kube: Kube) -> None:
 
 
 def _lacking(layout: Layout, kube: Kube) -> list[str]:
-    ready = {node["metadata"]["name"] for node in kube.list("v1", "Node") if _is_ready(node)}
+    ready = {node["metadata"]["name"] for node in kube.list("v1", "Node") if is_ready(node)}
     lacking = [node.name for node in layout.nodes if node.name not in ready]
     lacking += [
         f"{name}, which ended" for name in daemons.recorded(layout) if daemons.main_process(layout, name) is None
@@ -43,8 +43,3 @@ def _lacking(layout: Layout, kube: Kube) -> list[str]:
     if not any(item.get("status", {}).get("availableReplicas", 0) == item["spec"]["replicas"] for item in dns):
         lacking.append("DNS")
     return lacking
-
-
-def _is_ready(node: Object) -> bool:
-    conditions = node.get("status", {}).get("conditions", [])
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

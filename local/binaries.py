@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from local import files
 from local.commands import run
 from local.errors import LocalError
 from local.layout import cache_root
@@ -59,22 +60,22 @@ def folder() -> Path:
 def build(log: Path, progress: Progress) -> Path:
     """The folder with all programs, built unless they are there: seven minutes on two cores the first time.
 
-    Raises LocalError that names the log.
+    Only one at a time may build. Raises LocalError that names the log.
     """
     target = folder()
     if target.is_dir():
         return target
     go = _find_go(log)
-    part = target.with_suffix(f".part{os.getpid()}")
-    part.mkdir(parents=True)
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
     progress("downloading modules")
     run([go, "mod", "download"], log=log.with_suffix(".download.log"), env=environment, cwd=MODULE)
-    _compile(go, part, environment, log, progress)
-    for name in KUBERNETES_NAMES:
-        (part / name).symlink_to("kubernetes")
-    shutil.rmtree(target, ignore_errors=True)
-    part.rename(target)
+    with files.workshop(target) as part:
+        programs = part / "programs"
+        programs.mkdir()
+        _compile(go, programs, environment, log, progress)
+        for name in KUBERNETES_NAMES:
+            (programs / name).symlink_to("kubernetes")
+        programs.rename(target)
     return target
 
 
@@ -121,8 +122,9 @@ def _go_from_pypi(log: Path) -> Path:
     import venv
 
     home = cache_root() / "go"
-    go = home / "bin" / "go"
-    if not go.exists():
+    complete = home / "complete"
+    if not complete.exists():
         venv.create(home, with_pip=True, clear=True)
         run([home / "bin" / "pip", "install", GO_FROM_PYPI], log=log.with_suffix(".go.log"))
-    return go
+        files.write(complete, "")
+    return home / "bin" / "go"

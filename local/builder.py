@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 import docker
 from docker.models.images import Image
+from docker.utils import parse_repository_tag
 from docker.utils.build import exclude_paths
 
 from local.errors import LocalError
@@ -52,14 +54,18 @@ class Built:
 
 
 def ensure(build: Build, report: Callable[[str], None]) -> Built:
-    """Build and push the image, unless one of the same files is there. Raises LocalError with the last lines."""
+    """Build and push the image, unless one of the same files and base images is there.
+
+    Raises LocalError with the last lines.
+    """
     client = _engine()
-    source = f"{_repository(build)}:{SOURCE_TAG}{_hash(build)[:40]}"
-    image = known = _find(client, source)
+    files = _hash(build)
+    image = known = _find(client, _source(client, build, files))
     if image is None:
         report("building")
         image = _build(client, build)
-        _note_source(client, image, _repository(build), source)
+        # Not as it was called above: the build has pulled the base images that were missing.
+        _note_source(client, image, _repository(build), _source(client, build, files))
     reference = _reference(client, image, build)
     if reference is None:
         report("pushing")
@@ -70,6 +76,13 @@ def ensure(build: Build, report: Callable[[str], None]) -> Built:
     if reference is None:
         raise LocalError(f"image {build.name}: pushed, but the registry has no digest of it")
     return Built(reference, changed=known is None)
+
+
+def find(build: Build) -> str | None:
+    """The reference of an image of the same files and base images; None if `ensure` has to build or push it."""
+    client = _engine()
+    image = _find(client, _source(client, build, _hash(build)))
+    return _reference(client, image, build) if image else None
 
 
 def tag(image: str, name: str) -> None:
@@ -90,6 +103,26 @@ def _engine() -> docker.DockerClient:
             f"the Docker engine at {where} does not answer (DOCKER_HOST names another): {error}"
         ) from error
     return client
+
+
+def _source(client: docker.DockerClient, build: Build, files: str) -> str:
+    """The tag of the image that was built from these files and from the base images that are here now."""
+    bases = [str(base.id) for name in _base_images(build) if (base := _find(client, name))]
+    return f"{_repository(build)}:{SOURCE_TAG}{hashlib.sha256(' '.join([files, *bases]).encode()).hexdigest()[:40]}"
+
+
+def _base_images(build: Build) -> list[str]:
+    """What the Dockerfile's stages are made from: images, and other stages, which the engine does not know by name."""
+    defaults: dict[str, str] = {}
+    names: list[str] = []
+    for line in build.dockerfile.read_text().splitlines():
+        instruction, *words = line.split() or [""]
+        if instruction == "ARG" and not names:  # later ones are a stage's own
+            defaults.update((name, value) for name, equals, value in (word.partition("=") for word in words) if equals)
+        if instruction == "FROM":
+            names.append(next(word for word in words if not word.startswith("--")))
+    filled_in = [Template(name).safe_substitute(defaults) for name in names]
+    return [name for name in filled_in if "$" not in name]
 
 
 def _hash(build: Build) -> str:
@@ -163,8 +196,7 @@ def _reference(client: docker.DockerClient, image: Image, build: Build) -> str |
     """The image by its digest, if it can be pulled by that."""
     if not build.push:
         return str(image.id)
-    # Docker leaves its own registry's name out.
-    repository = _repository(build).removeprefix("docker.io/")
+    repository = _repository(build)
     for reference in image.attrs["RepoDigests"]:
         if reference.startswith(f"{repository}@"):
             with contextlib.suppress(docker.errors.APIError):
@@ -174,4 +206,5 @@ def _reference(client: docker.DockerClient, image: Image, build: Build) -> str |
 
 
 def _repository(build: Build) -> str:
-    return build.name.rpartition(":")[0]
+    """The image's name without its tag, as Docker lists it: without the name of Docker's own registry."""
+    return str(parse_repository_tag(build.name)[0]).removeprefix("docker.io/")

@@ -7,7 +7,6 @@ Names and groups are those that Kubernetes' built-in roles are bound to
 import base64
 import datetime
 import ipaddress
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,9 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from local import files
 from local.layout import Layout
 
-VALIDITY = datetime.timedelta(days=365)
+VALIDITY = datetime.timedelta(days=3650)  # nobody renews them: a cluster for trying does not grow that old
+
+PRIVATE = 0o600
 
 # User name -> group, for all that reach the API server with a kubeconfig.
 CLIENTS = {
@@ -55,7 +57,7 @@ def create(layout: Layout) -> None:
         authority.issue(node.name, user, group="system:nodes", hosts=[node.name], addresses=[node.address])
         _kubeconfig(layout, node.name)
     _service_account_key(layout.pki / "service-account")
-    done.touch()
+    files.write(done, "")
 
 
 class _Authority:
@@ -135,9 +137,9 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
 def _service_account_key(stem: Path) -> None:
     """The key pair that signs service accounts' tokens: RSA, as every client library can verify it."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    _write_private(stem.with_suffix(".key"), _pem(key))
+    files.write(stem.with_suffix(".key"), _pem(key), mode=PRIVATE)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    stem.with_suffix(".pub").write_bytes(public)
+    files.write(stem.with_suffix(".pub"), public)
 
 
 def _kubeconfig(layout: Layout, user: str) -> None:
@@ -158,23 +160,15 @@ def _kubeconfig(layout: Layout, user: str) -> None:
         "contexts": [{"name": layout.name, "context": {"cluster": layout.name, "user": user}}],
         "current-context": layout.name,
     }
-    _write_private(pki / f"{user}.kubeconfig", yaml.safe_dump(config).encode())
+    files.write(pki / f"{user}.kubeconfig", yaml.safe_dump(config), mode=PRIVATE)
 
 
 def _write(stem: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-    _write_private(stem.parent / f"{stem.name}.key", _pem(key))
-    (stem.parent / f"{stem.name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files.write(stem.parent / f"{stem.name}.key", _pem(key), mode=PRIVATE)
+    files.write(stem.parent / f"{stem.name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write_private(file: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, from its first byte on."""
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as sink:
-        sink.write(content)

@@ -1,5 +1,6 @@
 """The local cluster as a whole: brought up in steps that can be repeated, and taken down without a trace."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -16,16 +17,19 @@ from local import (
     cgroups,
     control_plane,
     daemons,
+    host,
     images,
     localhost,
+    locks,
     network,
     node,
     packages,
     registry,
+    room,
 )
 from local.errors import LocalError
 from local.kube import Kube
-from local.layout import Layout, cache_root, find_or_claim, release
+from local.layout import Layout, cache_root, find_or_claim, locked, release
 from local.steps import Report, Steps
 
 PACKAGES = "packages"
@@ -49,12 +53,22 @@ def require_linux_root() -> None:
         raise LocalError(f"a local cluster needs root (it makes network namespaces); use sudo, or {advice}")
 
 
-def build(console: Console) -> None:
-    """Build what takes long and can be used by every cluster: the programs and the Python base image."""
+def reserved(name: str, console: Console) -> contextlib.AbstractContextManager[None]:
+    """The cluster for this command alone. Where another command has it, say so and wait."""
     require_linux_root()
+    return locked(name, lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True))
+
+
+def build(console: Console) -> None:
+    """Build what takes long and can be used by every cluster: the programs and the Python base image.
+
+    Raises LocalError that names what failed and its log.
+    """
+    require_linux_root()
+    room.require(cache_root())
     steps = Steps([PACKAGES, PROGRAMS, PYTHON], console)
-    with steps.shown():
-        _build(steps)
+    with room.blamed(cache_root()), steps.shown():
+        _build(steps, console)
 
 
 def up(name: str, console: Console, size: int | None = None) -> Layout:
@@ -64,11 +78,13 @@ def up(name: str, console: Console, size: int | None = None) -> Layout:
     """
     require_linux_root()
     layout = find_or_claim(name, size)
+    room.require(cache_root(), layout.state)
     steps = Steps([PACKAGES, PROGRAMS, PYTHON, NETWORK, CONTROL_PLANE, IMAGES, NODES, ADDONS], console)
-    with steps.shown():
-        built = _build(steps)
+    with room.blamed(cache_root(), layout.state, layout.run), steps.shown():
+        built = _build(steps, console)
         with steps.step(NETWORK):
             certificates.create(layout)
+            host.prepare(layout, [*node.PRIVATE_FOLDERS, *registry.PRIVATE_FOLDERS, *registry.FILES_OUTSIDE])
             network.up(layout)
         with ThreadPoolExecutor() as beside:
             pending = [
@@ -101,7 +117,7 @@ def destroy(layout: Layout, console: Console) -> None:
     with steps.shown():
         _stop(layout, steps)
         with steps.step(FILES):
-            release(layout, map(Path, node.PRIVATE_FOLDERS.values()))
+            release(layout)
 
 
 def _stop(layout: Layout, steps: Steps) -> None:
@@ -115,6 +131,7 @@ def _stop(layout: Layout, steps: Steps) -> None:
         if layout.serves_localhost:
             localhost.clean_up(binaries.folder())
         network.down(layout)
+        host.restore(layout)
 
 
 @dataclass(frozen=True)
@@ -144,7 +161,13 @@ def memory(layout: Layout) -> int:
     return cgroups.memory(layout.cgroup)
 
 
-def _build(steps: Steps) -> Path:
+def _build(steps: Steps, console: Console) -> Path:
+    # Clusters of any name share what is built.
+    with locks.held(cache_root() / "build.lock", lambda text: console.print(text, highlight=False, soft_wrap=True)):
+        return _build_alone(steps)
+
+
+def _build_alone(steps: Steps) -> Path:
     logs = cache_root() / "logs"
     with steps.step(PACKAGES) as report:
         lacking = packages.missing()
@@ -175,6 +198,7 @@ def _control_plane(layout: Layout, built: Path, steps: Steps) -> None:
 
 def _images(layout: Layout, built: Path, steps: Steps) -> None:
     with steps.step(IMAGES) as report:
+        registry.require_port(layout)
         for daemon in registry.daemons(layout):
             report(daemon.name)
             daemons.ensure(layout, daemon)

@@ -21,7 +21,9 @@ def run(
     words = [str(word) for word in command]
     try:
         if log is None:
-            done = subprocess.run(words, capture_output=True, text=True, env=env, cwd=cwd, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                words, capture_output=True, text=True, errors="replace", env=env, cwd=cwd, stdin=subprocess.DEVNULL
+            )
             output = done.stdout + done.stderr
         else:
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +34,8 @@ def run(
             output = log.read_text(errors="replace")
     except FileNotFoundError as error:
         raise LocalError(f"{words[0]}: no such program") from error
+    except PermissionError as error:
+        raise LocalError(f"`{' '.join(words)}`: {error.filename}: permission denied") from error
     if done.returncode != 0:
         tail = "\n".join(output.strip().splitlines()[-5:])
         where = f" (all of it: {log})" if log else ""

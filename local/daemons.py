@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import cgroups
+from local import cgroups, files
 from local.errors import LocalError
 from local.layout import Layout
 
@@ -120,6 +120,4 @@ def _read_record(layout: Layout, name: str) -> dict[str, object] | None:
 
 
 def _write_record(layout: Layout, name: str, record: dict[str, object]) -> None:
-    file = _record_file(layout, name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(record))
+    files.write(_record_file(layout, name), json.dumps(record))

@@ -1,5 +1,6 @@
 """What users see when something goes wrong: a sentence that names it and what to do, never a traceback."""
 
+import errno
 from collections.abc import Callable
 
 from rich.console import Console
@@ -10,13 +11,18 @@ class LocalError(Exception):
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """Run a command. What it returns, or 1 after a LocalError and 130 after Ctrl-C, which are told on stderr."""
+    """Run a command. What it returns, or 1 after an error of the user's world and 130 after Ctrl-C, told on stderr."""
     console = Console(stderr=True)
     try:
         return command()
     except LocalError as error:
-        console.print(f"error: {error}", markup=False, highlight=False, style="red", soft_wrap=True)
-        return 1
+        told = str(error)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        told = f"{error.filename or 'a file'} can't be written: {error.strerror}"
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here", style="red")
         return 130
+    console.print(f"error: {told}", markup=False, highlight=False, style="red", soft_wrap=True)
+    return 1

@@ -1,10 +1,11 @@
-"""Whether a daemon serves: it takes connections, or says over HTTP that it is well."""
+"""Whether a daemon serves: it says over HTTP or gRPC that it is well."""
 
-import socket
 import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
 
 TIMEOUT = 2.0
 
@@ -28,7 +29,12 @@ def answers_ok(url: str, authority: Path | None = None, client: Path | None = No
         return False
 
 
-def accepts(path: Path) -> bool:
-    """Whether somebody listens on the Unix socket. That the file is there says nothing: it outlives who made it."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
+def runtime_answers(path: Path) -> bool:
+    """Whether a container runtime answers on the Unix socket. It takes connections some time before it is ready."""
+    with grpc.insecure_channel(f"unix:{path}") as channel:
+        try:
+            # Without any message types: nothing is asked, and what is answered does not matter.
+            channel.unary_unary("/runtime.v1.RuntimeService/Version")(b"", timeout=TIMEOUT)
+        except grpc.RpcError:
+            return False
+    return True

@@ -5,7 +5,6 @@ Dockerfile name the same images as anywhere.
 """
 
 import io
-import os
 import re
 import shutil
 import tarfile
@@ -17,6 +16,7 @@ from pathlib import Path
 import docker
 import requests
 
+from local import daemons, files
 from local.binaries import module_version
 from local.commands import run
 from local.errors import LocalError
@@ -63,31 +63,21 @@ def python_root() -> Path:
 
 
 def build_python_root(log: Path) -> None:
-    """Make the Python base image's file system, unless it is there: 45 s, most of it waiting for packages."""
+    """Make the Python base image's file system, unless it is there: 45 s, most of it waiting for packages.
+
+    Only one at a time may make it. Raises LocalError that names the log.
+    """
     target = python_root()
     if target.exists():
         return
-    folder = cache_root() / f"python-{DEBIAN_RELEASE}.part{os.getpid()}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
     include = f"--include={','.join(PYTHON_PACKAGES)}"
-    try:
-        run(["debootstrap", "--variant=minbase", include, DEBIAN_RELEASE, folder], log=log)
-        _resemble_official_python(folder)
-        part = folder.with_suffix(".tar")
-        run(
-            [
-                "tar",
-                "--create",
-                f"--file={part}",
-                f"--directory={folder}",
-                "--exclude=./proc/*",
-                "--exclude=./sys/*",
-                ".",
-            ]
-        )
-        part.rename(target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with files.workshop(target) as folder:
+        root, tar = folder / "root", folder / "root.tar"
+        # In a mount namespace of its own: what it mounts goes with it, also when it is killed.
+        run(["unshare", "--mount", "debootstrap", "--variant=minbase", include, DEBIAN_RELEASE, root], log=log)
+        _resemble_official_python(root)
+        run(["tar", "--create", f"--file={tar}", f"--directory={root}", "--exclude=./proc/*", "--exclude=./sys/*", "."])
+        tar.rename(target)
 
 
 def _resemble_official_python(root: Path) -> None:
@@ -138,15 +128,26 @@ def base_images(binaries: Path) -> list[BaseImage]:
 def provide(
     layout: Layout, client: docker.DockerClient, images: list[BaseImage], progress: Callable[[str], None]
 ) -> None:
-    """Put the images into the cluster's engine and registry, those that are not there."""
+    """Put the images into the cluster's engine and registry, those that are not there.
+
+    Raises LocalError that names the image and the logs.
+    """
     for image in images:
-        if _made_from(client, image.name) != image.made_from:
-            progress(f"making {image.name}")
-            _build(client, image)
-        elif _is_pushed(layout, image.name):
-            continue
-        progress(f"pushing {image.name}")
-        _push(layout, client, image.name)
+        try:
+            _provide(layout, client, image, progress)
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            logs = ", ".join(str(daemons.log_file(layout, name)) for name in ("dockerd", "registry"))
+            raise LocalError(f"image {image.name}: {error}; logs: {logs}") from error
+
+
+def _provide(layout: Layout, client: docker.DockerClient, image: BaseImage, progress: Callable[[str], None]) -> None:
+    if _made_from(client, image.name) != image.made_from:
+        progress(f"making {image.name}")
+        _build(client, image)
+    elif _is_pushed(layout, image.name):
+        return
+    progress(f"pushing {image.name}")
+    _push(layout, client, image.name)
 
 
 def _made_from(client: docker.DockerClient, name: str) -> str | None:

@@ -22,6 +22,7 @@ from local.errors import LocalError
 
 Object = dict[str, Any]
 
+ANSWER_TIMEOUT = 5.0
 DELETE_TIMEOUT = 180.0
 POLL_INTERVAL = 0.3
 
@@ -31,6 +32,12 @@ def describe(item: Object) -> str:
     metadata = item["metadata"]
     namespace = metadata.get("namespace")
     return f"{item['kind']} {namespace}/{metadata['name']}" if namespace else f"{item['kind']} {metadata['name']}"
+
+
+def is_ready(item: Object) -> bool:
+    """Whether a node or a pod says that it is ready."""
+    conditions = item.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 class Kube:
@@ -46,6 +53,9 @@ class Kube:
         # Which kinds there are is asked anew: the client's cache file could tell of another cluster at this address.
         with tempfile.TemporaryDirectory() as fresh:
             try:
+                # Asked before all that knows no time limit.
+                version = client.param_serialize("GET", "/version", auth_settings=["BearerToken"])
+                client.call_api(*version, _request_timeout=ANSWER_TIMEOUT)
                 self._client = DynamicClient(client, str(Path(fresh, "kinds.json")), EagerDiscoverer)
             except Exception as error:
                 host = client.configuration.host
@@ -62,10 +72,11 @@ class Kube:
             raise LocalError(f"{describe(wanted)}: {_reason(error)}") from error
         return found.to_dict()  # type: ignore[no-any-return]
 
-    def apply(self, wanted: Object, manager: str) -> Object:
+    def apply(self, wanted: Object, manager: str, *, dry_run: bool = False) -> Object:
         """Make the live object have the wanted fields; other managers' fields stay. Returns the live object.
 
-        Raises LocalError with the API server's reason if it refuses.
+        In a dry run nothing is changed, and what is returned is what the live object would be. Raises LocalError with
+        the API server's reason if it refuses.
         """
         metadata = wanted["metadata"]
         try:
@@ -76,6 +87,7 @@ class Kube:
                 namespace=metadata.get("namespace"),
                 field_manager=manager,
                 force_conflicts=True,
+                dry_run="All" if dry_run else None,
             )
         except DynamicApiError as error:
             raise LocalError(f"{describe(wanted)}: {_reason(error)}") from error
@@ -83,15 +95,11 @@ class Kube:
 
     def labelled(self, selector: str) -> Iterator[Object]:
         """All objects of all kinds and namespaces that the label selector picks."""
-        for kind in self._listable_kinds():
-            try:
-                found = kind.get(label_selector=selector).to_dict()
-            except (NotFoundError, MethodNotAllowedError, ForbiddenError, ServiceUnavailableError):
-                continue  # a kind that can't be listed, or whose own API server is away, holds nothing of ours
-            except DynamicApiError as error:
-                raise LocalError(f"{kind.kind}: can't be listed: {_reason(error)}") from error
-            for item in found["items"]:
-                yield {"apiVersion": kind.group_version, "kind": kind.kind, **item}
+        return self._all_of(self._listable_kinds(), label_selector=selector)
+
+    def inside(self, namespace: str) -> Iterator[Object]:
+        """All objects of all kinds in a namespace."""
+        return self._all_of((kind for kind in self._listable_kinds() if kind.namespaced), namespace=namespace)
 
     def list(self, api_version: str, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
         """The objects of one kind. Raises LocalError if the API server refuses to tell."""
@@ -112,6 +120,17 @@ class Kube:
             return
         except DynamicApiError as error:
             raise LocalError(f"{describe(item)}: {_reason(error)}") from error
+
+    def _all_of(self, kinds: Iterator[Any], **which: str) -> Iterator[Object]:
+        for kind in kinds:
+            try:
+                found = kind.get(**which).to_dict()
+            except (NotFoundError, MethodNotAllowedError, ForbiddenError, ServiceUnavailableError):
+                continue  # a kind that can't be listed, or whose own API server is away, holds nothing of ours
+            except DynamicApiError as error:
+                raise LocalError(f"{kind.kind}: can't be listed: {_reason(error)}") from error
+            for item in found["items"]:
+                yield {"apiVersion": kind.group_version, "kind": kind.kind, **item}
 
     def _kind(self, item: Object) -> Any:  # noqa: ANN401 - the dynamic client has no types
         try:

@@ -1,28 +1,32 @@
 """Where a local cluster keeps its things: names, folders, addresses and ports, all derived from its name."""
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from local import files, locks
 from local.errors import LocalError
 
 STATE_ROOT = Path("/var/lib/ha-counter")
 RUN_ROOT = Path("/run/ha-counter")
+LOCK_ROOT = Path("/run/lock/ha-counter")
 DEFAULT_NAME = "ha-counter"
 DEFAULT_SIZE = 3
 MAX_SIZE = 9
 MAX_CLUSTERS = 16
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 # Clusters lie side by side in 10.201.0.0/16, 10.202.0.0/16, ... of which nothing is seen outside this machine.
 FIRST_SECOND_OCTET = 201
 FIRST_REGISTRY_PORT = 5001
+
+_REMOVED = ".removed"  # ends the names of folders that nobody wants any more; no cluster's name has a dot
 
 
 def cache_root() -> Path:
@@ -170,6 +174,8 @@ class Layout:
 
 def find(name: str) -> Layout | None:
     """The layout of a cluster that exists on this machine, or None."""
+    if not NAME.fullmatch(name):
+        return None
     try:
         record = json.loads((STATE_ROOT / name / "cluster.json").read_text())
         return Layout(name, record["index"], record["size"])
@@ -183,48 +189,56 @@ def find_or_claim(name: str, size: int | None = None) -> Layout:
     Raises LocalError when the name can't be a cluster's, when there are too many clusters, and when the cluster is
     there with another number of nodes.
     """
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
+    if not NAME.fullmatch(name):
         raise LocalError(f"cluster name {name!r}: up to 40 lower-case letters, digits and inner dashes are allowed")
     with clusters_locked():
         if existing := find(name):
             if size not in (None, existing.size):
                 raise LocalError(f"cluster {name!r} has {existing.size} nodes, not {size}; destroy it first")
             return existing
+        _remove_leftovers()
         taken = {other.index for other in _all()}
         free = [index for index in range(MAX_CLUSTERS) if index not in taken]
         if not free:
             raise LocalError(f"cluster {name!r}: there are {MAX_CLUSTERS} clusters already; take one down first")
         layout = Layout(name, free[0], size or DEFAULT_SIZE)
-        layout.state.mkdir(parents=True, exist_ok=True)
-        record = layout.state / "cluster.part"
-        record.write_text(json.dumps({"index": layout.index, "size": layout.size}))
-        record.rename(layout.state / "cluster.json")
+        files.write(layout.state / "cluster.json", json.dumps({"index": layout.index, "size": layout.size}))
         return layout
 
 
-def release(layout: Layout, shared_folders: Iterable[Path]) -> None:
-    """Remove the cluster's folders and give its number back.
-
-    With the last cluster go the empty folders on which all of them mount their own. Not before: to remove a folder
-    takes away what is mounted on it, in every mount namespace.
-    """
+def release(layout: Layout) -> None:
+    """Remove the cluster's folders and give its number back."""
     with clusters_locked():
+        _remove_leftovers()
         shutil.rmtree(layout.run, ignore_errors=True)
-        shutil.rmtree(layout.state)
+        # All at once, so that half of a cluster is never taken for one.
+        layout.state.rename(layout.state.with_name(f"{layout.name}{_REMOVED}"))
+        _remove_leftovers()
         if not _all():
-            for folder in (layout.run.parent, layout.state.parent, *shared_folders):
-                with contextlib.suppress(OSError):  # not empty: somebody else's
-                    folder.rmdir()
+            with contextlib.suppress(OSError):  # not empty: somebody else's
+                layout.state.parent.rmdir()
+
+
+def remove_leftovers() -> None:
+    """Remove what is left of clusters whose removal was cut off."""
+    with clusters_locked():
+        _remove_leftovers()
+
+
+def _remove_leftovers() -> None:
+    for folder in STATE_ROOT.glob(f"*{_REMOVED}"):
+        shutil.rmtree(folder)
 
 
 def _all() -> list[Layout]:
     return [layout for folder in STATE_ROOT.glob("*") if (layout := find(folder.name))]
 
 
-@contextlib.contextmanager
-def clusters_locked() -> Iterator[None]:
-    """One command at a time looks at what all clusters share, and changes it."""
-    cache_root().mkdir(parents=True, exist_ok=True)
-    with (cache_root() / "clusters.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def clusters_locked() -> contextlib.AbstractContextManager[None]:
+    """One command at a time looks at what all clusters share, and changes it. It does not take long."""
+    return locks.held(LOCK_ROOT / "clusters.lock", lambda _: None)
+
+
+def locked(name: str, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+    """One command at a time changes a cluster. `tell` is told which one is waited for."""
+    return locks.held(LOCK_ROOT / "clusters" / f"{name}.lock", tell)

@@ -33,12 +33,13 @@ def clean_up(binaries: Path) -> None:
     if program.exists():
         run([program, "--cleanup"])
     # kube-proxy makes this chain where node ports answer on localhost, and leaves it to the kubelet to remove.
-    for chain in ("INPUT", "OUTPUT"):
-        _iptables("--delete", chain, "--jump", "KUBE-FIREWALL")
-    _iptables("--flush", "KUBE-FIREWALL")
-    _iptables("--delete-chain", "KUBE-FIREWALL")
+    for iptables in ("iptables", "ip6tables"):
+        for chain in ("INPUT", "OUTPUT"):
+            _quietly(iptables, "--delete", chain, "--jump", "KUBE-FIREWALL")
+        _quietly(iptables, "--flush", "KUBE-FIREWALL")
+        _quietly(iptables, "--delete-chain", "KUBE-FIREWALL")
 
 
-def _iptables(*arguments: str) -> None:
-    """Fails quietly where there is nothing to remove."""
-    subprocess.run(["iptables", "--wait", *arguments], capture_output=True)
+def _quietly(iptables: str, *arguments: str) -> None:
+    """Fails where there is nothing to remove."""
+    subprocess.run([iptables, "--wait", *arguments], capture_output=True)

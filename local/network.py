@@ -1,24 +1,14 @@
 """The cluster's wires: a bridge on this machine, a network namespace for each node, and plain routes between them."""
 
-import json
 import subprocess
 from pathlib import Path
 
 from local.commands import run
-from local.layout import RUN_ROOT, Layout, Node, clusters_locked
-
-# What this machine must allow so that it forwards for the nodes, and so that 127.0.0.1:NODEPORT leads to pods.
-SYSCTLS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.route_localnet")
-SAVED_SYSCTLS = RUN_ROOT / "sysctls.json"
+from local.layout import Layout, Node
 
 
 def up(layout: Layout) -> None:
     """Make what is missing of the bridge, the namespaces, the routes and the firewall rules."""
-    with clusters_locked():
-        layout.run.mkdir(parents=True, exist_ok=True)
-        _remember_sysctls()
-        for name in SYSCTLS:
-            _sysctl_file(name).write_text("1")
     _bridge(layout)
     for node in (layout.control_plane, *layout.nodes):
         _namespace(layout, node)
@@ -31,7 +21,7 @@ def up(layout: Layout) -> None:
 
 
 def down(layout: Layout) -> None:
-    """Remove what `up` made, and set this machine's settings back to what they were."""
+    """Remove what `up` made."""
     for rule in _firewall(layout):
         while _has(rule):
             run(["iptables", "--wait", "--table", rule[0], "--delete", *rule[1:]])
@@ -39,12 +29,9 @@ def down(layout: Layout) -> None:
         # The kernel takes a namespace's links away some time after the namespace: too late for who looks now.
         if _link_exists(node.veth):
             run(["ip", "link", "delete", node.veth])
-        if _namespace_file(node).exists():
-            run(["ip", "netns", "delete", node.netns])
+        _remove_namespace(node)
     if _link_exists(layout.bridge):
         run(["ip", "link", "delete", layout.bridge])
-    with clusters_locked():
-        _restore_sysctls(layout)
 
 
 def enter(node: Node) -> tuple[str, ...]:
@@ -63,18 +50,24 @@ def _bridge(layout: Layout) -> None:
 
 
 def _namespace(layout: Layout, node: Node) -> None:
-    if not _namespace_file(node).exists():
-        run(["ip", "netns", "add", node.netns])
     inside = enter(node)
+    if not _succeeds([*inside, "true"]):
+        _remove_namespace(node)  # `ip netns add` makes a file before it is a namespace, and may be cut off in between
+        run(["ip", "netns", "add", node.netns])
     if not _succeeds([*inside, "ip", "link", "show", "eth0"]):
         peer = ["type", "veth", "peer", "name", "eth0", "netns", node.netns]
         run(["ip", "link", "add", node.veth, *peer])
-        run(["ip", "link", "set", node.veth, "master", layout.bridge, "up"])
+    run(["ip", "link", "set", node.veth, "master", layout.bridge, "up"])
     run([*inside, "ip", "link", "set", "lo", "up"])
     run([*inside, "ip", "address", "replace", f"{node.address}/24", "dev", "eth0"])
     run([*inside, "ip", "link", "set", "eth0", "up"])
     run([*inside, "ip", "route", "replace", "default", "via", str(layout.gateway)])
     run([*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
+
+
+def _remove_namespace(node: Node) -> None:
+    if _namespace_file(node).exists():
+        run(["ip", "netns", "delete", node.netns])
 
 
 def _between_nodes(layout: Layout) -> None:
@@ -125,25 +118,3 @@ def _link_exists(name: str) -> bool:
 
 def _namespace_file(node: Node) -> Path:
     return Path("/run/netns", node.netns)
-
-
-def _sysctl_file(name: str) -> Path:
-    return Path("/proc/sys", name.replace(".", "/"))
-
-
-def _remember_sysctls() -> None:
-    """Note the values of before the first cluster that runs."""
-    if not SAVED_SYSCTLS.exists():
-        SAVED_SYSCTLS.parent.mkdir(parents=True, exist_ok=True)
-        part = SAVED_SYSCTLS.with_suffix(".part")
-        part.write_text(json.dumps({name: _sysctl_file(name).read_text().strip() for name in SYSCTLS}))
-        part.rename(SAVED_SYSCTLS)
-
-
-def _restore_sysctls(layout: Layout) -> None:
-    """Set them back, unless another cluster runs, which needs them as they are."""
-    others = [folder for folder in RUN_ROOT.glob("*") if folder.is_dir() and folder != layout.run]
-    if SAVED_SYSCTLS.exists() and not others:
-        for name, value in json.loads(SAVED_SYSCTLS.read_text()).items():
-            _sysctl_file(name).write_text(value)
-        SAVED_SYSCTLS.unlink()

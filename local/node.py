@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from local import cgroups, daemons
+from local import cgroups, daemons, files, host
 from local.daemons import Daemon
-from local.health import accepts, answers_ok
+from local.health import answers_ok, runtime_answers
 from local.layout import Layout, Node
 from local.network import enter
 
@@ -22,10 +22,22 @@ CNI_PROGRAMS = "/usr/lib/cni"
 # Folders that kubelet, containerd and CNI have no option for, each a folder of the node's own: kubelets that share
 # /var/log/pods delete one another's logs.
 PRIVATE_FOLDERS = {
-    "log": "/var/log",
-    "cni-cache": "/var/lib/cni",
-    "kubelet": "/var/lib/kubelet",
-    "netns": "/run/netns",
+    Path("/var/log"): "log",
+    Path("/var/lib/cni"): "cni-cache",
+    Path("/var/lib/kubelet"): "kubelet",
+    Path("/run/containerd"): "containers",
+    Path("/run/netns"): "netns",
+}
+
+# What kubelet wants of the kernel, below /proc/sys. Where it does not find it, it changes it for the whole machine:
+# nodes are shown these values in the place of this machine's own.
+KERNEL_SETTINGS = {
+    "kernel/keys/root_maxbytes": 25_000_000,
+    "kernel/keys/root_maxkeys": 1_000_000,
+    "kernel/panic": 10,
+    "kernel/panic_on_oops": 1,
+    "vm/overcommit_memory": 1,
+    "vm/panic_on_oom": 0,
 }
 
 
@@ -52,14 +64,18 @@ def _machine(node: Node) -> Daemon:
 
     What is mounted inside is never seen outside.
     """
-    binds = [
-        f"mkdir -p {node.folder / own} {shared}; mount --bind {node.folder / own} {shared}"
-        for own, shared in PRIVATE_FOLDERS.items()
-    ]
+    folders = {
+        shared: (node.run if shared.is_relative_to("/run") else node.folder) / own
+        for shared, own in PRIVATE_FOLDERS.items()
+    }
+    settings = {name: node.folder / "kernel" / name for name in KERNEL_SETTINGS}
+    for name, file in settings.items():
+        _write(file, f"{KERNEL_SETTINGS[name]}\n")
     script = "; ".join(
         [
             f"set -e; mkdir -p {node.run}; mount --make-rshared /",
-            *binds,
+            *host.in_private(folders),
+            *(f"mount --bind {file} /proc/sys/{name}" for name, file in settings.items()),
             f"touch {_mounted(node)}; exec sleep infinity",
         ]
     )
@@ -110,7 +126,7 @@ state = "{node.run}/containerd"
     config = folder / "config.toml"
     _write(config, text)
     command = (*inside, "containerd", f"--config={config}", "--log-level=warn")
-    return Daemon(f"containerd-{node.name}", command, ready=lambda: accepts(_socket(node)), configuration=text)
+    return Daemon(f"containerd-{node.name}", command, ready=lambda: runtime_answers(_socket(node)), configuration=text)
 
 
 def _pod_network(node: Node) -> dict[str, object]:
@@ -145,6 +161,7 @@ def _kubelet(layout: Layout, node: Node, inside: tuple[str, ...], binaries: Path
         "clusterDomain": "cluster.local",
         "clusterDNS": [str(layout.dns_address)],
         "resolvConf": "",
+        "volumePluginDir": str(node.folder / "volume-plugins"),
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{kubelet_group(layout, node)}",
         "enforceNodeAllocatable": [],
@@ -212,5 +229,4 @@ def _socket(node: Node) -> Path:
 def _write(file: Path, text: str) -> None:
     """Write the file if it says something else: kube-proxy ends as soon as its own is written to."""
     if not file.exists() or file.read_text() != text:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        files.write(file, text)

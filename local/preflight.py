@@ -4,10 +4,14 @@ Runs with infra/ on the path: the configuration is read as the program itself re
 """
 
 import argparse
+import contextlib
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from http import HTTPStatus
 from pathlib import Path
 
 import docker
@@ -15,15 +19,17 @@ import pulumi
 import requests
 from kubernetes.utils.quantity import parse_quantity
 
-from ha_counter.delivery import Existing, Push
-from ha_counter.settings import EtcdSettings, ImageSettings, Settings, load_settings
+from ha_counter.delivery import Existing, Load, Push, RegistryLogin
+from ha_counter.node_images import load_command
+from ha_counter.settings import EtcdSettings, ImageSettings, ResourceSettings, Settings, load_settings
 from ha_counter.spread import Spread
-from local import stack_config
+from local import remains, stack_config
 from local.errors import LocalError, exit_code
-from local.kube import Kube, Object
+from local.kube import Kube, Object, is_ready
 from local.stack_config import StackConfig
 
 REGISTRY_TIMEOUT = 5.0
+READINESS_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -32,24 +38,36 @@ def check(settings: Settings, kube: Kube) -> list[str]:
 
     Raises LocalError with everything that is missing, and what to do about each.
     """
-    nodes = [node for node in kube.list("v1", "Node") if not node["spec"].get("unschedulable")]
+    nodes = [node for node in kube.list("v1", "Node") if _takes_pods(node)]
     faults = [
         *_nodes(settings, nodes),
         *_room(settings, kube, nodes),
         *_storage(settings.etcd, kube),
+        *_volumes(settings, kube),
         *_node_port(settings, kube),
         *_images(settings.images),
     ]
     if faults:
         raise LocalError("\n  ".join([f"context {settings.cluster.context!r} can't take the deployment yet:", *faults]))
-    if len(nodes) < 3:
-        return [f"{len(nodes)} node(s): the loss of one can cost etcd its quorum; three survive it"]
-    return []
+    return list(_warnings(settings, nodes))
+
+
+def _takes_pods(node: Object) -> bool:
+    """Whether a node takes the pods of a deployment, which tolerate no taints.
+
+    Whether it is ready, it says itself: the taints that say so come and go a few seconds later.
+    """
+    taints = [
+        taint
+        for taint in node["spec"].get("taints", [])
+        if taint["effect"] in ("NoSchedule", "NoExecute") and taint["key"] not in READINESS_TAINTS
+    ]
+    return is_ready(node) and not node["spec"].get("unschedulable") and not taints
 
 
 def _nodes(settings: Settings, nodes: list[Object]) -> Iterator[str]:
     if not nodes:
-        yield "nodes: there is none that takes pods; add one, or `kubectl uncordon` one"
+        yield "nodes: there is none that takes pods; add one, `kubectl uncordon` one, or take a taint away"
     architectures = sorted({node["status"]["nodeInfo"]["architecture"] for node in nodes})
     if len(architectures) > 1:
         yield f"nodes: of several architectures ({', '.join(architectures)}); images are built for one"
@@ -59,29 +77,49 @@ def _nodes(settings: Settings, nodes: list[Object]) -> Iterator[str]:
 
 
 def _room(settings: Settings, kube: Kube, nodes: list[Object]) -> Iterator[str]:
-    """Compare sums: whether each single pod fits somewhere is for the scheduler to say."""
-    names = {node["metadata"]["name"] for node in nodes}
-    others = [
-        pod
-        for pod in kube.list("v1", "Pod")
-        if pod["spec"].get("nodeName") in names
-        and pod["metadata"]["namespace"] != settings.cluster.namespace
-        and _is_active(pod)
-    ]
+    """Compare sums, and single pods: how they all fit together is for the scheduler to say."""
+    if not nodes:
+        return  # which is said already
+    free = _free(settings.cluster.namespace, kube, nodes)
     counter, etcd = settings.counter, settings.etcd
-    wanted = {
-        "cpu": [(counter.replicas, counter.resources.cpu_request), (etcd.members, etcd.resources.cpu_request)],
-        "memory": [(counter.replicas, counter.resources.memory_request), (etcd.members, etcd.resources.memory_request)],
-    }
-    for resource, parts in wanted.items():
-        needed = sum((pods * parse_quantity(each) for pods, each in parts), Decimal())
-        free = sum((parse_quantity(node["status"]["allocatable"][resource]) for node in nodes), Decimal())
-        free -= sum((_requested(pod, resource) for pod in others), Decimal())
-        if needed > free:
+    workloads = {"counter": (counter.replicas, counter.resources), "etcd": (etcd.members, etcd.resources)}
+    wanted = {name: (pods, _requests(resources)) for name, (pods, resources) in workloads.items()}
+    for resource in ("cpu", "memory"):
+        needed = sum((pods * each[resource] for pods, each in wanted.values()), Decimal())
+        left = sum((room[resource] for room in free.values()), Decimal())
+        if needed > left:
             yield (
-                f"room: the pods request {needed:f} of {resource}, the nodes have {free:f} left; add nodes, "
+                f"room: the pods request {needed:f} of {resource}, the nodes have {left:f} left; add nodes, "
                 f"or lower counter{resource.title()}Request and etcd{resource.title()}Request"
             )
+    for name, (_, each) in wanted.items():
+        if not any(all(each[resource] <= room[resource] for resource in each) for room in free.values()):
+            resources = workloads[name][1]
+            yield (
+                f"room: a pod of {name} requests {resources.cpu_request} of cpu and {resources.memory_request} of "
+                f"memory, and no node has both left; add a larger node, or lower {name}CpuRequest or "
+                f"{name}MemoryRequest"
+            )
+
+
+def _requests(resources: ResourceSettings) -> dict[str, Decimal]:
+    return {"cpu": parse_quantity(resources.cpu_request), "memory": parse_quantity(resources.memory_request)}
+
+
+def _free(namespace: str, kube: Kube, nodes: list[Object]) -> dict[str, dict[str, Decimal]]:
+    """What pods of other namespaces leave of each node. The deployment's own make room for those that follow them."""
+    free = {
+        node["metadata"]["name"]: {
+            resource: parse_quantity(node["status"]["allocatable"][resource]) for resource in ("cpu", "memory")
+        }
+        for node in nodes
+    }
+    for pod in kube.list("v1", "Pod"):
+        room = free.get(pod["spec"].get("nodeName", ""))
+        if room and pod["metadata"]["namespace"] != namespace and _is_active(pod):
+            for resource in room:
+                room[resource] -= _requested(pod, resource)
+    return free
 
 
 def _is_active(pod: Object) -> bool:
@@ -98,9 +136,42 @@ def _storage(settings: EtcdSettings, kube: Kube) -> Iterator[str]:
     wanted = settings.storage_class
     if wanted and wanted not in classes:
         yield f"storage: there is no StorageClass {wanted!r}; set etcdStorageClass to one of {sorted(classes)}"
-    is_default = [item["metadata"].get("annotations", {}).get(DEFAULT_CLASS) == "true" for item in classes.values()]
-    if not wanted and not any(is_default):
+    if not wanted and not _default_classes(classes.values()):
         yield f"storage: no StorageClass is the default; set etcdStorageClass to one of {sorted(classes)}"
+
+
+def _default_classes(classes: Iterable[Object]) -> set[str]:
+    return {
+        item["metadata"]["name"]
+        for item in classes
+        if item["metadata"].get("annotations", {}).get(DEFAULT_CLASS) == "true"
+    }
+
+
+def _volumes(settings: Settings, kube: Kube) -> Iterator[str]:
+    """Compare the settings with the volumes that a stack before left behind.
+
+    The program refuses such changes, too, whoever runs it (infra/ha_counter/fixed_settings.py), but only to a stack
+    that lives: what it remembers goes with the stack, and the volumes stay. While the stack lives, on the other hand,
+    the volumes may be fewer, or larger, than when it was made, so they are not asked then.
+    """
+    etcd, namespace = settings.etcd, settings.cluster.namespace
+    left = remains.volumes(kube, namespace)
+    if not left or kube.get(remains.stateful_set(namespace)):
+        return
+    advice = (
+        f"because etcd's volumes are still there, in namespace {namespace}; set it back, "
+        "or delete them, and so the count, with `make destroy`"
+    )
+    if etcd.members != remains.members(left):
+        yield f"volumes: etcdMembers is {etcd.members}: it must be {remains.members(left)}, {advice}"
+    for size in sorted({claim["spec"]["resources"]["requests"]["storage"] for claim in left}):
+        if parse_quantity(size) != parse_quantity(etcd.storage):
+            yield f"volumes: etcdStorage is {etcd.storage!r}: it must be {size!r}, {advice}"
+    classes = _default_classes(kube.list("storage.k8s.io/v1", "StorageClass"))
+    allowed = {etcd.storage_class} if etcd.storage_class else classes
+    for name in sorted({claim["spec"].get("storageClassName", "") for claim in left} - allowed):
+        yield f"volumes: etcdStorageClass is {etcd.storage_class or ''!r}: it must be {name!r}, {advice}"
 
 
 def _node_port(settings: Settings, kube: Kube) -> Iterator[str]:
@@ -112,27 +183,82 @@ def _node_port(settings: Settings, kube: Kube) -> Iterator[str]:
 
 
 def _images(settings: ImageSettings) -> Iterator[str]:
-    if isinstance(settings.delivery, Existing):
+    delivery = settings.delivery
+    if isinstance(delivery, Existing):
         return
-    try:
-        docker.from_env(timeout=10).ping()
-    except docker.errors.DockerException:
+    engine = _docker_engine()
+    if engine is None:
         where = os.environ.get("DOCKER_HOST", "the default socket")
         yield f"images: no Docker engine answers at {where}; start it, or name another with DOCKER_HOST"
-    if isinstance(settings.delivery, Push):
-        yield from _registry(settings.delivery.registry)
-
-
-def _registry(registry: str) -> Iterator[str]:
-    host = registry.partition("/")[0]
-    here = host.partition(":")[0] in ("localhost", "127.0.0.1")
-    try:
-        with requests.Session() as session:
-            session.trust_env = not here  # a proxy for the outside does not lead back to this machine
-            # Any answer will do: it may want a login.
-            session.get(f"{'http' if here else 'https'}://{host}/v2/", timeout=REGISTRY_TIMEOUT)
-    except requests.RequestException:
+    if isinstance(delivery, Load):
+        yield from _loader(delivery)
+    elif _scheme(_host(delivery.registry)) is None:
+        host = _host(delivery.registry)
         yield f"images: the registry {host} does not answer from here; start it, or set another `registry`"
+    elif engine and settings.login:
+        yield from _login(engine, settings.login)
+
+
+def _docker_engine() -> docker.DockerClient | None:
+    try:
+        engine = docker.from_env(timeout=10)
+        engine.ping()
+    except docker.errors.DockerException:
+        return None
+    return engine
+
+
+def _loader(delivery: Load) -> Iterator[str]:
+    [program, *_] = load_command("", delivery.context)
+    if shutil.which(program) is None:
+        yield f"images: imageDelivery is 'load', which needs `{program}`, and that is not on PATH; install it"
+
+
+def _login(engine: docker.DockerClient, login: RegistryLogin) -> Iterator[str]:
+    """Have the engine try it: it is the engine that will push."""
+    try:
+        engine.login(login.user, login.password, registry=login.server, reauth=True)
+    except docker.errors.DockerException as error:
+        reason = getattr(error, "explanation", None) or error
+        yield (
+            f"images: the registry {login.server} refuses registryUser {login.user!r} with this registryPassword "
+            f"({reason}); set others"
+        )
+
+
+def _host(registry: str) -> str:
+    return registry.partition("/")[0]
+
+
+def _is_here(host: str) -> bool:
+    return host.partition(":")[0] in ("localhost", "127.0.0.1")
+
+
+def _scheme(host: str) -> str | None:
+    """How a registry speaks, `https` or `http`, or None if it does not answer."""
+    here = _is_here(host)
+    with requests.Session() as session, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of certificates: whether to trust them is for the Docker engine to say
+        session.trust_env = not here  # a proxy for the outside does not lead back to this machine
+        for scheme in ["http"] if here else ["https", "http"]:
+            with contextlib.suppress(requests.RequestException):
+                status = session.get(f"{scheme}://{host}/v2/", timeout=REGISTRY_TIMEOUT, verify=False).status_code
+                # Else it is a proxy that says without encryption that there is nobody.
+                if here or scheme == "https" or status in (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED):
+                    return scheme
+    return None
+
+
+def _warnings(settings: Settings, nodes: list[Object]) -> Iterator[str]:
+    if len(nodes) < 3:
+        yield f"{len(nodes)} node(s): the loss of one can cost etcd its quorum; three survive it"
+    if isinstance(settings.images.delivery, Push):
+        host = _host(settings.images.delivery.registry)
+        if not _is_here(host) and _scheme(host) == "http":
+            yield (
+                f"the registry {host} speaks plain HTTP only: the Docker engine must have it in `insecure-registries` "
+                "(/etc/docker/daemon.json), and the nodes must take images from it all the same"
+            )
 
 
 def read_settings(config: StackConfig) -> Settings:

@@ -1,16 +1,40 @@
 """Where images are built and where the nodes get them from: a Docker engine and a registry of the cluster's own."""
 
 import socket
+from pathlib import Path
 
 import docker
 import yaml
 
+from local import daemons as running
+from local import files, host
 from local.daemons import Daemon
+from local.errors import LocalError
 from local.layout import Layout
+
+# Folders that the engine has no option for, each of them the cluster's own.
+PRIVATE_FOLDERS = {
+    Path("/opt/containerd"): "opt",
+    Path("/run/containerd"): "containers",
+    Path("/run/docker"): "plugins",
+}
+
+# What it makes nevertheless: a key that names it.
+FILES_OUTSIDE = (Path("/etc/docker/key.json"),)
 
 
 def daemons(layout: Layout) -> list[Daemon]:
     return [_registry(layout), _engine(layout)]
+
+
+def require_port(layout: Layout) -> None:
+    """Raises LocalError if somebody else listens where the registry is to."""
+    port = layout.registry_port
+    if running.main_process(layout, "registry") is None and _listens(port):
+        raise LocalError(
+            f"port {port} of this machine is taken, and the registry of cluster {layout.name!r} needs it; "
+            f"`ss -ltnp 'sport = :{port}'` shows by whom"
+        )
 
 
 def engine(layout: Layout) -> docker.DockerClient:
@@ -27,8 +51,7 @@ def _registry(layout: Layout) -> Daemon:
     }
     text = yaml.safe_dump(config)
     file = layout.state / "registry.yaml"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+    files.write(file, text)
     command = ("docker-registry", "serve", str(file))
     return Daemon("registry", command, ready=lambda: _listens(layout.registry_port), configuration=text)
 
@@ -36,10 +59,12 @@ def _registry(layout: Layout) -> Daemon:
 def _engine(layout: Layout) -> Daemon:
     run = layout.run / "docker"
     config = layout.state / "docker.json"
-    config.write_text("{}")
+    files.write(config, "{}")
+    folders = {shared: layout.run / "docker-private" / own for shared, own in PRIVATE_FOLDERS.items()}
+    script = "; ".join(["set -e", *host.in_private(folders), 'exec "$@"'])
     command = (
         # A mount namespace of its own: what the engine leaves mounted goes with it.
-        *("unshare", "--mount"),
+        *("unshare", "--mount", "sh", "-c", script, "sh"),
         "dockerd",
         f"--host=unix://{layout.docker_socket}",
         f"--data-root={layout.cache / 'docker'}",

@@ -1,6 +1,7 @@
-"""`make up`, `make down`, `make destroy`, `make output`: from a bare machine to a counter that answers, and back."""
+"""`make up`, `preview`, `down`, `destroy` and `output`: from a bare machine to a counter that answers, and back."""
 
 import argparse
+import contextlib
 import os
 import shlex
 import subprocess
@@ -13,11 +14,11 @@ from pathlib import Path
 import requests
 from rich.console import Console
 
-from local import cluster, control_plane, pulumi_cli, stack_config
+from local import cluster, control_plane, pulumi_cli, remains, stack_config
 from local.commands import run
 from local.errors import LocalError, exit_code
 from local.kube import Kube, delete_and_wait
-from local.layout import DEFAULT_NAME, Layout, find
+from local.layout import DEFAULT_NAME, Layout, find, remove_leftovers
 from local.pulumi_cli import PulumiCli
 from local.stack_config import PROJECT_FOLDER, StackConfig
 
@@ -45,6 +46,12 @@ class LocalEngine:
 
     def up(self) -> None:
         self._visibly("up")
+
+    def preview(self) -> None:
+        """Print what `up` would do. Raises LocalError if it would not go through."""
+        done = subprocess.run(self._command("up", "--dry-run"), env=self._environment())
+        if done.returncode != 0:
+            raise LocalError("`make up` would fail; see above. Nothing was changed")
 
     def down(self) -> None:
         self._visibly("down")
@@ -74,7 +81,7 @@ Engine = LocalEngine | PulumiCli
 
 def up(arguments: argparse.Namespace, console: Console) -> None:
     """Bring up the local cluster unless a context is given, deploy, and say where the counter answers."""
-    _preflight(arguments.stack, {"context": arguments.context or arguments.cluster}, {}, "--config-only")
+    _preflight(arguments.stack, _overrides_to_come(arguments), {}, "--config-only")
     layout = None if arguments.context else cluster.up(arguments.cluster, console)
     target = _target(arguments, layout)
     _preflight(arguments.stack, target.overrides, target.environment)
@@ -82,6 +89,24 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
     engine = _engine(arguments, target, console)
     engine.up()
     _say_where(target, engine, console)
+
+
+def preview(arguments: argparse.Namespace, console: Console) -> None:
+    """Print what `up` would do to a cluster that runs, and do nothing."""
+    layout = None if arguments.context else find(arguments.cluster)
+    target = _target(arguments, layout)
+    if layout is not None and not control_plane.api_server_answers(layout):
+        raise LocalError(f"local cluster {layout.name!r} does not answer; `make up` starts what has stopped")
+    _preflight(arguments.stack, target.overrides, target.environment)
+    target = _for_its_nodes(target, stack_config.load(arguments.stack, target.overrides))
+    _engine(arguments, target, console).preview()
+
+
+def _overrides_to_come(arguments: argparse.Namespace) -> Mapping[str, str]:
+    """What will be set for the cluster, which may not be there yet."""
+    if arguments.context:
+        return {"context": arguments.context}
+    return _target(arguments, find(arguments.cluster) or Layout(arguments.cluster, 0)).overrides
 
 
 def _for_its_nodes(target: Target, config: StackConfig) -> Target:
@@ -103,38 +128,63 @@ def _preflight(stack: str, overrides: Mapping[str, str], environment: Mapping[st
 
 def down(arguments: argparse.Namespace, console: Console) -> None:
     """Delete the deployment and stop the local cluster. The namespace and the volumes stay, and so does the count."""
-    layout = None if arguments.context else find(arguments.cluster)
-    if layout is None and not arguments.context:
-        console.print(f"no local cluster {arguments.cluster}")
+    target = _target_if_there(arguments, console)
+    if target is None:
         return
-    target = _target(arguments, layout)
-    if layout is None or control_plane.api_server_answers(layout):
+    if target.layout is None or control_plane.api_server_answers(target.layout):
         _engine(arguments, target, console).down()
-    if layout is not None:
-        cluster.down(layout, console)
+    if target.layout is not None:
+        cluster.down(target.layout, console)
 
 
 def destroy(arguments: argparse.Namespace, console: Console) -> None:
-    """Delete all there is of the deployment: the namespace with its volumes, and a local cluster altogether."""
-    layout = None if arguments.context else find(arguments.cluster)
-    if layout is None and not arguments.context:
-        console.print(f"no local cluster {arguments.cluster}")
+    """Delete all there is of the deployment: the namespace with its volumes, and a local cluster altogether.
+
+    A namespace that others made or wrote to stays, without the volumes.
+    """
+    target = _target_if_there(arguments, console)
+    if target is None:
+        _finish_destroying(arguments)
         return
-    target = _target(arguments, layout)
-    namespace = stack_config.load(arguments.stack, target.overrides)["namespace"]
-    what = f"local cluster {layout.name}" if layout else f"namespace {namespace} in context {target.context}"
-    _make_sure(f"This deletes the {what} with its volumes, and so the count.", arguments.yes)
+    if target.layout is None:
+        _destroy_in_context(arguments, target, console)
+        return
+    _make_sure(f"This deletes the local cluster {target.context} with its volumes, and so the count.", arguments.yes)
     engine = _engine(arguments, target, console)
-    if layout is None:
-        engine.down()
-        engine.forget()
-        delete_and_wait(
-            Kube(target.context, target.kubeconfig),
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-        )
+    cluster.destroy(target.layout, console)
+    engine.forget()
+
+
+def _destroy_in_context(arguments: argparse.Namespace, target: Target, console: Console) -> None:
+    kube = Kube(target.context, target.kubeconfig)
+    namespace = stack_config.load(arguments.stack, target.overrides)["namespace"]
+    where = f"namespace {namespace} in context {target.context}"
+    owners = remains.other_writers(kube, namespace)
+    if owners:
+        _make_sure(f"This deletes the deployment with its volumes from the {where}, and so the count.", arguments.yes)
     else:
-        cluster.destroy(layout, console)
-        engine.forget()
+        others = remains.other_objects(kube, namespace)
+        besides = f" With it goes what else is there: {', '.join(others)}." if others else ""
+        _make_sure(f"This deletes the {where} with its volumes, and so the count.{besides}", arguments.yes)
+    engine = _engine(arguments, target, console)
+    engine.down()
+    engine.forget()
+    for item in remains.volumes(kube, namespace) if owners else [remains.namespace_object(namespace)]:
+        delete_and_wait(kube, item)
+    if owners:
+        console.print(
+            f"The {where} stays, without the volumes: {', '.join(owners)} made it or wrote to it, too. To delete it:\n"
+            f"  {shlex.join(['kubectl', '--context', target.context, 'delete', 'namespace', namespace])}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _finish_destroying(arguments: argparse.Namespace) -> None:
+    """Remove what an earlier `destroy` left that was cut off when the cluster was gone already."""
+    remove_leftovers()
+    gone = Target(arguments.cluster, None, {"context": arguments.cluster}, {}, None)
+    _engine(arguments, gone, Console(quiet=True)).forget()
 
 
 def _make_sure(consequence: str, yes: bool) -> None:
@@ -148,9 +198,17 @@ def _make_sure(consequence: str, yes: bool) -> None:
 
 
 def output(arguments: argparse.Namespace) -> None:
-    layout = None if arguments.context else find(arguments.cluster)
-    engine = _engine(arguments, _target(arguments, layout), Console(quiet=True))
+    engine = _engine(arguments, _target(arguments, find(arguments.cluster)), Console(quiet=True))
     print(engine.output(arguments.key))
+
+
+def _target_if_there(arguments: argparse.Namespace, console: Console) -> Target | None:
+    """The target of a command that has nothing to do where there is no local cluster, which is said."""
+    layout = find(arguments.cluster)
+    if layout is None and not arguments.context:
+        console.print(f"no local cluster {arguments.cluster}")
+        return None
+    return _target(arguments, layout)
 
 
 def _target(arguments: argparse.Namespace, layout: Layout | None) -> Target:
@@ -231,7 +289,7 @@ def _find_answering(target: Target, engine: Engine, port: str) -> str | None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "destroy", "output"])
+    parser.add_argument("command", choices=["up", "preview", "down", "destroy", "output"])
     parser.add_argument("key", nargs="?", help="with `output`: print only this one")
     parser.add_argument("--stack", default="dev", help="whose values to use (default: %(default)s)")
     where = parser.add_mutually_exclusive_group()
@@ -247,14 +305,15 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace, console: Console) -> int:
     stack_config.load(arguments.stack, {})  # a wrong stack is told before anything is started
-    if arguments.command == "up":
-        up(arguments, console)
-    elif arguments.command == "down":
-        down(arguments, console)
-    elif arguments.command == "destroy":
-        destroy(arguments, console)
-    else:
+    if arguments.command == "output":
         output(arguments)
+        return 0
+    if arguments.command == "preview":
+        preview(arguments, console)
+        return 0
+    change = {"up": up, "down": down, "destroy": destroy}[arguments.command]
+    with contextlib.nullcontext() if arguments.context else cluster.reserved(arguments.cluster, console):
+        change(arguments, console)
     return 0
 
 

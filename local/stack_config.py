@@ -64,11 +64,17 @@ def as_options(stack: str, overrides: Mapping[str, str]) -> list[str]:
 
 
 def from_arguments(arguments: argparse.Namespace) -> StackConfig:
-    """What those options say. Raises LocalError as `load` does, and for a value that is not KEY=VALUE."""
+    """What those options say. Raises LocalError as `load` does, and for what can't be an option's value."""
     wrong = [word for word in arguments.config if "=" not in word]
     if wrong:
         raise LocalError(f"--config {' '.join(wrong)}: it must be KEY=VALUE")
-    return load(arguments.stack, dict(word.split("=", 1) for word in arguments.config))
+    given = dict(word.split("=", 1) for word in arguments.config)
+    if "registryPassword" in given:
+        raise LocalError(
+            "--config registryPassword=...: all users of this machine could read it in the list of processes; "
+            f"put it into Pulumi.{arguments.stack}.yaml, and don't commit that"
+        )
+    return load(arguments.stack, given)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -7,6 +7,10 @@ import pulumi_kubernetes as k8s
 # allows, and says what is wrong with workloads whose pods it would turn away.
 _POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
+# Pulumi would write to every object under another, random name. `make destroy` knows by the name that a namespace is
+# ours, and a stack that takes over the namespace of one before it writes on in the place of that.
+_WRITER = {"pulumi.com/patchFieldManager": "ha-counter"}
+
 
 def make_namespace(name: str, provider: k8s.Provider) -> k8s.core.v1.Namespace:
     """Declare the namespace, which outlives the stack.
@@ -17,7 +21,7 @@ def make_namespace(name: str, provider: k8s.Provider) -> k8s.core.v1.Namespace:
     """
     return k8s.core.v1.Namespace(
         "namespace",
-        metadata=k8s.meta.v1.ObjectMetaArgs(name=name, labels=_POD_SECURITY),
+        metadata=k8s.meta.v1.ObjectMetaArgs(name=name, labels=_POD_SECURITY, annotations=_WRITER),
         # With the namespace would go the members' volumes. They stay, and the next deployment goes on with the count.
         opts=pulumi.ResourceOptions(provider=provider, retain_on_delete=True),
     )

@@ -7,19 +7,33 @@ from collections.abc import Iterator
 import pytest
 
 from local.layout import find
-from tests.e2e.host import settings, traces
-from tests.e2e.system import System, make
+from tests.e2e.claim import claimed
+from tests.e2e.host import Host, adopt_orphans, differences, look
+from tests.e2e.system import CHECKOUT, System, make, run
 
 CLUSTER = "ha-counter-test"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def alone() -> Iterator[None]:
+    with claimed():
+        yield
+
+
 @pytest.fixture(scope="session")
-def system() -> Iterator[System]:
-    """The counter, from `make up` to `make destroy`, of which nothing must be left."""
+def host_before() -> Host:
+    """This machine before `make up`, with the packages and programs on it that stay for the next cluster."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("a local cluster needs Linux and root")
     make("destroy", CLUSTER, YES="1")  # what an aborted run left behind
-    before = settings()
+    run([str(CHECKOUT / ".venv/bin/python"), "-m", "local", "build"])
+    adopt_orphans()
+    return look(CLUSTER)
+
+
+@pytest.fixture(scope="session")
+def system(host_before: Host) -> Iterator[System]:
+    """The counter, from `make up` to `make destroy`, of which nothing must be left."""
     make("up", CLUSTER)
     layout = find(CLUSTER)
     assert layout is not None
@@ -27,9 +41,8 @@ def system() -> Iterator[System]:
         yield System(layout, port=int(make("output", CLUSTER)))
     finally:
         make("destroy", CLUSTER, YES="1")
-    assert traces(layout) == {}
+    assert differences(host_before, look(CLUSTER)) == {}
     assert not layout.state.exists()
-    assert settings() == before
 
 
 @pytest.fixture(autouse=True)

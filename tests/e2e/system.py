@@ -63,6 +63,7 @@ class System:
 
     layout: Layout
     port: int
+    namespace: str = NAMESPACE
 
     @property
     def address(self) -> str:
@@ -80,7 +81,7 @@ class System:
 
     def kubectl(self, *arguments: str) -> str:
         command = [str(CHECKOUT / ".venv/bin/python"), "-m", "local", "--name", self.layout.name, "kubectl"]
-        return run([*command, "--namespace", NAMESPACE, *arguments])
+        return run([*command, "--namespace", self.namespace, *arguments])
 
     def pods(self, app: str) -> list[dict[str, Any]]:
         """The pods of `etcd` or `counter` that are not on their way out."""

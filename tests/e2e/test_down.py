@@ -1,17 +1,17 @@
 """`make down` takes everything off this machine but the count."""
 
 from tests.e2e.conftest import CLUSTER
-from tests.e2e.host import traces
+from tests.e2e.host import SHARED, Host, differences, look
 from tests.e2e.system import System, make
 
 
-def test_down_leaves_nothing_running_and_up_goes_on_with_the_count(system: System) -> None:
+def test_down_leaves_the_machine_as_it_was_and_up_goes_on_with_the_count(system: System, host_before: Host) -> None:
     system.get("/increment")
     count = system.count()
-    assert set(traces(system.layout)) > {"processes", "control groups", "links", "firewall rules", "sockets"}
+    assert {*differences(host_before, look(CLUSTER)), *SHARED} == set(host_before.things)
 
     make("down", CLUSTER)
-    assert traces(system.layout) == {}
+    assert differences(host_before, look(CLUSTER)) == {}
 
     make("up", CLUSTER)
     assert system.count() == count

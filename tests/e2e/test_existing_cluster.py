@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from local.layout import Layout, find
-from tests.e2e.host import traces
+from tests.e2e.host import differences, look
 from tests.e2e.system import CHECKOUT, NAMESPACE, copy_of_checkout, run
 
 NAME = "ha-counter-other"
@@ -17,6 +17,7 @@ LOCAL = [str(CHECKOUT / ".venv/bin/python"), "-m", "local", "--name", NAME]
 
 @pytest.fixture
 def other() -> Iterator[Layout]:
+    before = look(NAME)
     run([*LOCAL, "up", "--nodes=1"])
     layout = find(NAME)
     assert layout is not None
@@ -24,7 +25,7 @@ def other() -> Iterator[Layout]:
         yield layout
     finally:
         run([*LOCAL, "destroy"])
-    assert traces(layout) == {}
+    assert differences(before, look(NAME)) == {}
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ def run_infra() -> None:
 def run_program(
     config: Mapping[str, str],
     *,
+    stack: str = STACK,
     preview: bool = False,
     program: Callable[[], None] = run_infra,
     registrations: list[Registration] | None = None,
@@ -77,6 +78,7 @@ def run_program(
 
     Args:
         config: The stack's config, by keys without the project's name.
+        stack: The stack's name.
         preview: Whether to keep back what only a real deployment would know.
         program: What to run.
         registrations: Gets each registration as it comes, to be looked at when the run fails.
@@ -86,14 +88,14 @@ def run_program(
         Exception: Whatever the program or one of its `apply`s raised.
     """
     monitor = _RecordingMonitor(_Cluster(preview, stashed or {}), [] if registrations is None else registrations)
-    return with_config(config, lambda: _run(program, monitor, preview))
+    return with_config(config, lambda: _run(program, monitor, stack, preview))
 
 
-def _run(program: Callable[[], None], monitor: "_RecordingMonitor", preview: bool) -> ProgramRun:
+def _run(program: Callable[[], None], monitor: "_RecordingMonitor", stack: str, preview: bool) -> ProgramRun:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        set_mocks(monitor.mocks, project=PROJECT, stack=STACK, preview=preview, monitor=monitor)
+        set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
         loop.run_until_complete(run_pulumi_func(program))
         root = get_root_resource()
         assert isinstance(root, Stack)

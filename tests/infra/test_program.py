@@ -3,6 +3,7 @@
 import pulumi
 import pytest
 
+from local.remains import OUR_WRITERS
 from tests.infra.program_run import IMAGE, STASH, ProgramRun, Registration, run_program
 from tests.infra.stack_config import full_config
 
@@ -91,6 +92,12 @@ def test_the_namespace_and_nothing_else_is_kept_and_found_again(run: ProgramRun)
 
     assert of_adopting == ["kubernetes:core/v1:Namespace"]
     assert [resource.type for resource in run.resources if resource.retained] == ["kubernetes:core/v1:Namespace"]
+
+
+def test_the_namespace_tells_whose_it_is(run: ProgramRun) -> None:
+    metadata = run.find("kubernetes:core/v1:Namespace", "namespace").inputs["metadata"]
+
+    assert metadata["annotations"]["pulumi.com/patchFieldManager"].startswith(OUR_WRITERS)
 
 
 def test_config_maps_are_changed_in_place(run: ProgramRun) -> None:

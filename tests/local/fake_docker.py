@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound
+from docker.utils import parse_repository_tag
 
 Event = dict[str, str]
 
@@ -20,6 +21,7 @@ class FakeImage:
         self._engine = engine
 
     def tag(self, name: str) -> None:
+        name = _familiar(name)
         for image in self._engine.stored:
             image.tags = [tag for tag in image.tags if tag != name]
         self.tags.append(name)
@@ -48,6 +50,11 @@ class FakeDocker:
             raise APIError("connection refused")
         return True
 
+    def login(self, username: str, password: str, *, registry: str, reauth: bool) -> None:
+        assert reauth, "without it an older password of the user's is taken for right"
+        if {"username": username, "password": password} != self.account:
+            raise APIError("401 Client Error", explanation=f"{registry}: incorrect username or password")
+
     def build(
         self, *, path: str, dockerfile: str, target: str | None, platform: str | None, tag: str, **_: bool
     ) -> tuple[FakeImage, None]:
@@ -63,14 +70,19 @@ class FakeDocker:
         image.tag(tag)
         return image, None
 
+    def pull(self, name: str, content: bytes) -> None:
+        """Have an image that was not built here."""
+        self.stored.append(FakeImage(self, content))
+        self.stored[-1].tag(name)
+
     def get(self, name: str) -> FakeImage:
         for image in self.stored:
-            if name in image.tags:
+            if _familiar(name) in image.tags:
                 return image
         raise ImageNotFound(name)
 
     def list(self, name: str) -> list[FakeImage]:
-        return [image for image in self.stored if any(tag.rpartition(":")[0] == name for tag in image.tags)]
+        return [image for image in self.stored if any(_repository(tag) == name for tag in image.tags)]
 
     def remove(self, name: str, *, noprune: bool) -> None:
         assert noprune, "layers are the next build's cache"
@@ -86,7 +98,7 @@ class FakeDocker:
         self.pushed.append(name)
         image = self.get(name)
         if not any("error" in event for event in self.push_events):
-            self.registry[f"{name.rpartition(':')[0]}@{image.id}"] = image
+            self.registry[f"{_repository(_familiar(name))}@{image.id}"] = image
         return iter(self.push_events)
 
     def get_registry_data(self, reference: str, *, auth_config: dict[str, str] | None) -> FakeImage:
@@ -99,3 +111,13 @@ class FakeDocker:
     def pushed_to(self, image: FakeImage) -> Iterator[str]:
         """The repositories that hold an image."""
         return (reference.partition("@")[0] for reference, held in self.registry.items() if held is image)
+
+
+def _familiar(name: str) -> str:
+    """The name as Docker lists it."""
+    name = name.removeprefix("docker.io/")
+    return name if parse_repository_tag(name)[1] else f"{name}:latest"
+
+
+def _repository(name: str) -> str:
+    return str(parse_repository_tag(name)[0])

@@ -15,6 +15,13 @@ WORKLOADS = ("Deployment", "StatefulSet")
 Key = tuple[str, str, str, str]
 
 
+def claim(name: str, *, namespace: str = "ha-counter", of: str = "etcd", size: str = "1Gi") -> Object:
+    """The claim that Kubernetes makes for a volume of a StatefulSet's pod."""
+    metadata = {"namespace": namespace, "name": name, "labels": {"app.kubernetes.io/name": of}}
+    spec = {"storageClassName": "standard", "resources": {"requests": {"storage": size}}}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
 class InMemoryKube(Kube):
     """Objects as an API server keeps them. Workloads are ready as soon as they are made.
 
@@ -25,6 +32,7 @@ class InMemoryKube(Kube):
         self.applied: list[str] = []  # what was asked for, in this order
         self.deleted: list[str] = []
         self.refuses: dict[str, str] = {}  # an object -> why the server will not have it
+        self.cuts_off_after = ""  # an object, whose maker gets no answer once it is there
         self.never_goes: set[str] = set()  # objects that a finalizer holds on to
         self.seconds_between_creations = 1
         self.controllers_write_meanwhile = False  # to every object, before an apply comes
@@ -37,25 +45,31 @@ class InMemoryKube(Kube):
         with self._lock:
             return copy.deepcopy(self._objects.get(_key(wanted)))
 
-    def apply(self, wanted: Object, manager: str) -> Object:
+    def apply(self, wanted: Object, manager: str, *, dry_run: bool = False) -> Object:
         with self._lock:
-            self.applied.append(describe(wanted))
+            if not dry_run:
+                self.applied.append(describe(wanted))
             self._admit(wanted)
             before = self._objects.get(_key(wanted))
-            if before and self.controllers_write_meanwhile:
+            if before and self.controllers_write_meanwhile and not dry_run:
                 self._store(before)
-            live = _merged(before or self._born(wanted), wanted)
-            if live == before:
+            live: Object = _merged(before or self._born(wanted), wanted)
+            if live == before or dry_run:
                 return copy.deepcopy(live)
             managers = live["metadata"].setdefault("managedFields", [])
             if manager not in [entry["manager"] for entry in managers]:
                 managers.append({"manager": manager, "operation": "Apply"})
             self._store(live)
+            if describe(wanted) == self.cuts_off_after:
+                raise ConnectionError("cut off")
             return copy.deepcopy(live)
 
     def labelled(self, selector: str) -> Iterator[Object]:
         with self._lock:
             return iter([copy.deepcopy(item) for item in self._objects.values() if _selects(selector, item)])
+
+    def inside(self, namespace: str) -> Iterator[Object]:
+        return iter([item for item in self.objects() if item["metadata"].get("namespace") == namespace])
 
     def delete(self, item: Object) -> None:
         with self._lock:

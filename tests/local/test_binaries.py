@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +98,71 @@ def test_what_is_built_already_is_not_built_again(tmp_path: Path) -> None:
         raise AssertionError(state)
 
     assert binaries.build(tmp_path / "build.log", progress) == folder()
+
+
+@pytest.fixture
+def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program in the place of `go`, first on PATH, that builds one program."""
+    program = tmp_path / "bin" / "go"
+    program.parent.mkdir()
+    program.write_text(
+        """#!/bin/sh
+        case $1 in
+        version) echo go1.26 ;;
+        build) for word; do case $word in -o=*) touch "${word#-o=}kubernetes" ;; esac; done; eval "$THEN" ;;
+        esac
+        """
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    return program
+
+
+def names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
+
+
+@pytest.mark.usefixtures("go")
+def test_what_is_built_is_there_under_all_its_names(tmp_path: Path) -> None:
+    built = binaries.build(tmp_path / "build.log", lambda _: None)
+
+    assert built == folder()
+    assert names(built) == {"kubernetes", *binaries.KUBERNETES_NAMES}
+    assert names(built.parent) == {built.name}
+
+
+@pytest.mark.usefixtures("go")
+def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THEN", "exit 1")
+
+    with pytest.raises(LocalError, match=r"failed with exit code 1; its log: .*build\.log"):
+        binaries.build(tmp_path / "build.log", lambda _: None)
+
+    assert names(folder().parent) == set()
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from local import binaries
+binaries.MODULE = Path(sys.argv[1])
+binaries.build(Path(sys.argv[2]), lambda _: None)
+"""
+
+
+@pytest.mark.usefixtures("go")
+def test_a_build_that_was_killed_is_made_anew(toolchain: Path, tmp_path: Path) -> None:
+    """It is killed by its own compiler, when one of the programs is there."""
+    command = [sys.executable, "-c", BUILD, str(toolchain), str(tmp_path / "build.log")]
+    done = subprocess.run(command, env={**os.environ, "THEN": "kill -9 $PPID"})
+    assert done.returncode == -9
+    assert not folder().exists()
+    assert names(folder().parent) != set()
+
+    binaries.build(tmp_path / "build.log", lambda _: None)
+
+    assert names(folder()) == {"kubernetes", *binaries.KUBERNETES_NAMES}
+    assert names(folder().parent) == {folder().name}
 
 
 @pytest.mark.parametrize(

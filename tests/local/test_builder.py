@@ -2,6 +2,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -10,7 +11,7 @@ from docker.errors import APIError, BuildError, DockerException
 from local import builder
 from local.builder import Build, Login, ensure
 from local.errors import LocalError
-from tests.local.fake_docker import FakeDocker
+from tests.local.fake_docker import FakeDocker, FakeImage
 
 REPOSITORY = "registry.example.com/web"
 
@@ -25,13 +26,6 @@ def build(tmp_path: Path) -> Build:
     (context / ".dockerignore").write_text("# comment\n\n*\n!app/*.py\n")
     (context / "Dockerfile").write_text("FROM scratch")
     return Build(f"{REPOSITORY}:test", context, context / "Dockerfile", target="web", push=True)
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
-    fake = FakeDocker()
-    monkeypatch.setattr(docker, "from_env", lambda **_: fake)
-    return fake
 
 
 @pytest.fixture
@@ -154,6 +148,39 @@ def test_a_dockerfile_outside_of_the_context_counts(build: Build, engine: FakeDo
     assert len(engine.built) == 2
 
 
+FROM_BASE = "ARG BASE=base:1\nFROM --platform=linux/amd64 ${BASE} AS web\nARG BASE=other:1\nFROM web\n"
+
+
+def test_another_base_image_of_the_same_name_is_built_on(build: Build, engine: FakeDocker) -> None:
+    build.dockerfile.write_text(FROM_BASE)
+    engine.pull("base:1", b"old")
+    engine.pull("other:1", b"old")
+    ensure(build, lambda _: None)
+    engine.pull("other:1", b"new")
+    assert not ensure(build, lambda _: None).changed
+
+    engine.pull("base:1", b"new")
+
+    assert ensure(build, lambda _: None).changed
+    assert not ensure(build, lambda _: None).changed
+
+
+def test_a_base_image_that_came_with_the_build_is_no_change(
+    build: Build, engine: FakeDocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.dockerfile.write_text(FROM_BASE)
+    build_only = engine.build
+
+    def pull_and_build(**options: Any) -> tuple[FakeImage, None]:  # noqa: ANN401 - as they come
+        engine.pull("base:1", b"")
+        return build_only(**options)
+
+    monkeypatch.setattr(engine, "build", pull_and_build)
+    ensure(build, lambda _: None)
+
+    assert not ensure(build, lambda _: None).changed
+
+
 # What is done.
 
 
@@ -194,6 +221,24 @@ def test_an_image_that_the_registry_lost_is_pushed_again(build: Build, engine: F
     assert reports == ["pushing"]
 
 
+def test_what_is_there_is_found(build: Build, engine: FakeDocker) -> None:
+    built = ensure(build, lambda _: None)
+
+    assert builder.find(build) == built.reference
+    assert (len(engine.built), len(engine.pushed)) == (1, 1)
+
+
+def test_what_is_yet_to_be_built_or_pushed_is_not_found(build: Build, engine: FakeDocker) -> None:
+    assert builder.find(build) is None
+    ensure(replace(build, push=False), lambda _: None)
+    assert builder.find(build) is None
+    ensure(build, lambda _: None)
+    change_content(build)
+    assert builder.find(build) is None
+
+    assert (len(engine.built), len(engine.pushed)) == (1, 1)
+
+
 def test_an_image_that_was_pushed_elsewhere_is_pushed_here(build: Build, engine: FakeDocker) -> None:
     ensure(build, lambda _: None)
 
@@ -217,6 +262,35 @@ def test_an_image_that_is_not_to_be_pushed_is_named_by_its_id(build: Build, engi
 
     assert built.reference == engine.get(build.name).id
     assert engine.pushed == []
+
+
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        ("localhost:5000/web", "localhost:5000/web"),
+        ("localhost:5000/web:test", "localhost:5000/web"),
+        ("docker.io/me/web:test", "me/web"),
+    ],
+)
+def test_an_image_is_found_again_whatever_its_name(
+    build: Build, engine: FakeDocker, name: str, repository: str
+) -> None:
+    named = replace(build, name=name)
+
+    built = ensure(named, lambda _: None)
+
+    assert built.reference == f"{repository}@{engine.get(name).id}"
+    assert not ensure(named, lambda _: None).changed
+
+
+def test_of_docker_s_own_registry_older_images_are_forgotten_too(build: Build, engine: FakeDocker) -> None:
+    named = replace(build, name="docker.io/me/web:test")
+    ensure(named, lambda _: None)
+    change_content(build)
+
+    ensure(named, lambda _: None)
+
+    assert len([tag for image in engine.stored for tag in image.tags if builder.SOURCE_TAG in tag]) == 1
 
 
 def test_files_that_were_built_before_the_last_change_are_built_again(build: Build, engine: FakeDocker) -> None:

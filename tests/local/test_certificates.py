@@ -1,4 +1,5 @@
 import base64
+import datetime
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,6 +160,13 @@ def test_only_the_authority_can_sign(pki: Path) -> None:
     for file in pki.glob("*.crt"):
         usage = certificate(pki, file.stem).extensions.get_extension_for_class(x509.KeyUsage).value
         assert usage.key_cert_sign is (file.stem == "ca"), file
+
+
+def test_nothing_expires_while_the_cluster_lives(pki: Path) -> None:
+    """Nobody renews them."""
+    nine_years_on = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=9 * 365)
+    for file in pki.glob("*.crt"):
+        assert certificate(pki, file.stem).not_valid_after_utc > nine_years_on, file
 
 
 def test_another_cluster_s_certificates_are_not_trusted(pki: Path, cluster: Layout) -> None:

@@ -31,6 +31,18 @@ def test_a_program_that_there_is_not_is_told() -> None:
         run(["no-such-program"])
 
 
+def test_a_program_that_may_not_be_run_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.touch(mode=0o644)
+
+    with pytest.raises(LocalError, match=f"`{program} up`: {program}: permission denied"):
+        run([program, "up"])
+
+
+def test_output_that_is_not_text_is_returned_all_the_same() -> None:
+    assert run(["printf", r"caf\351"]) == "caf\N{REPLACEMENT CHARACTER}"
+
+
 def test_with_a_log_all_output_goes_there(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "command.log"
 

@@ -1,331 +1,38 @@
-"""The engine on small programs, with a cluster and a builder in memory."""
+"""The commands on small programs, and on the real one."""
 
 import io
+import re
 import sys
-import threading
 from collections.abc import Callable
-from contextvars import Context
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
-from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
-from pulumi.runtime.settings import SETTINGS
 from rich.console import Console
 
-from local import builder, deploy, rollout, stack_config
-from local.builder import Build, Built, Login
-from local.deploy import STACK_LABEL, Engine
+from local import deploy, stack_config
 from local.errors import LocalError
 from local.kube import describe
+from local.ownership import STACK_LABEL
 from local.stack_config import StackConfig
 from tests.local.in_memory_kube import InMemoryKube
-
-DIGEST = f"sha256:{'0' * 64}"
-
-CLUSTER = """
-import pulumi
-import pulumi_docker as docker
-import pulumi_kubernetes as k8s
-
-cluster = pulumi.ResourceOptions(provider=k8s.Provider("cluster", context="test", kubeconfig="/kubeconfig"))
-namespace = k8s.core.v1.Namespace("namespace", metadata={"name": "app"}, opts=cluster)
-inside = {"namespace": namespace.metadata.name}
-"""
-
-NAMED = """
-named = k8s.core.v1.ConfigMap("named", metadata={"name": "settings", **inside}, data={"key": "value"}, opts=cluster)
-"""
-
-UNNAMED = """
-unnamed = k8s.core.v1.ConfigMap("unnamed", metadata=inside, data={"key": "value"}, opts=cluster)
-"""
-
-SERVICE = """
-service = k8s.core.v1.Service(
-    "web",
-    metadata={"name": "web", **inside},
-    spec=k8s.core.v1.ServiceSpecArgs(
-        type="NodePort", ports=[k8s.core.v1.ServicePortArgs(port=8080, target_port="http", node_port=30180)]
-    ),
-    opts=cluster,
+from tests.local.small_programs import (
+    CLUSTER,
+    DEPLOYMENT,
+    EVERYTHING,
+    IMAGE,
+    NAMED,
+    NAMED_AFTER_SERVICE,
+    SERVICE,
+    UNNAMED,
+    FakeBuilder,
+    Preview,
+    Up,
+    Write,
+    afresh,
+    config_map,
+    error_of,
 )
-pulumi.export("nodeport", service.spec.ports[0].node_port)
-pulumi.export("address", service.spec.cluster_ip.apply(lambda address: f"http://{address}"))
-"""
-
-NAMED_AFTER_SERVICE = NAMED.replace(
-    "opts=cluster", "opts=pulumi.ResourceOptions.merge(cluster, pulumi.ResourceOptions(depends_on=[service]))"
-)
-
-IMAGE = """
-image = docker.Image(
-    "image",
-    image_name="registry.example.com/web:test",
-    build=docker.DockerBuildArgs(context="..", dockerfile="../Dockerfile", target="web"),
-)
-"""
-
-DEPLOYMENT = """
-class Web(pulumi.ComponentResource):
-    def __init__(self, name, image, opts):
-        super().__init__("test:index:Web", name, None, opts)
-        self.deployment = k8s.apps.v1.Deployment(
-            "web",
-            metadata={"name": "web", **inside},
-            spec=k8s.apps.v1.DeploymentSpecArgs(
-                replicas=2,
-                selector=k8s.meta.v1.LabelSelectorArgs(match_labels={"app": "web"}),
-                template=k8s.core.v1.PodTemplateSpecArgs(
-                    metadata=k8s.meta.v1.ObjectMetaArgs(labels={"app": "web"}),
-                    spec=k8s.core.v1.PodSpecArgs(containers=[k8s.core.v1.ContainerArgs(name="web", image=image)]),
-                ),
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.register_outputs({})
-
-
-web = Web("web", image.repo_digest, cluster)
-"""
-
-EVERYTHING = (CLUSTER, NAMED, UNNAMED, SERVICE, IMAGE, DEPLOYMENT)
-
-Write = Callable[..., StackConfig]
-Up = Callable[[StackConfig], dict[str, object]]
-T = TypeVar("T")
-
-
-class FakeBuilder:
-    """Builds nothing; what it was asked for is there at once."""
-
-    def __init__(self) -> None:
-        self.builds: list[Build] = []
-        self.tags: list[tuple[str, str]] = []
-
-    def ensure(self, build: Build, _report: Callable[[str], None]) -> Built:
-        changed = build not in self.builds
-        self.builds.append(build)
-        return Built(f"{build.name.rpartition(':')[0]}@{DIGEST}", changed)
-
-    def tag(self, image: str, name: str) -> None:
-        self.tags.append((image, name))
-
-
-@pytest.fixture
-def images(monkeypatch: pytest.MonkeyPatch) -> FakeBuilder:
-    fake = FakeBuilder()
-    monkeypatch.setattr(builder, "ensure", fake.ensure)
-    monkeypatch.setattr(builder, "tag", fake.tag)
-    return fake
-
-
-@pytest.fixture
-def connections() -> list[tuple[str, Path | None]]:
-    """The contexts and kubeconfigs through which the cluster was reached."""
-    return []
-
-
-@pytest.fixture
-def kube(connections: list[tuple[str, Path | None]], monkeypatch: pytest.MonkeyPatch) -> InMemoryKube:
-    """The cluster that all contexts lead to."""
-    fake = InMemoryKube()
-
-    def connect(context: str, kubeconfig: Path | None = None) -> InMemoryKube:
-        connections.append((context, kubeconfig))
-        return fake
-
-    monkeypatch.setattr(deploy, "Kube", connect)
-    return fake
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write a program, made of some of the pieces above; returns the configuration to run it with."""
-
-    def write(*pieces: str, stack: str = "test") -> StackConfig:
-        folder = tmp_path / "program"
-        folder.mkdir(exist_ok=True)
-        (folder / "__main__.py").write_text("".join(pieces))
-        return StackConfig(folder, stack, {"ha-counter:context": "test", "ha-counter:kubeconfig": "/kubeconfig"})
-
-    return write
-
-
-@pytest.fixture
-def up(kube: InMemoryKube, images: FakeBuilder, console: Console) -> Up:
-    """Deploy as a process of its own would, with `kube` and `images`."""
-    del kube, images
-    return lambda config: afresh(lambda: deploy.up(config, console))
-
-
-def afresh(call: Callable[[], T]) -> T:
-    """Call with nothing of an earlier run: Pulumi keeps what it must remember in context variables."""
-
-    def without_outputs() -> T:
-        SETTINGS.outputs = set()  # all contexts share the default, and a failed run leaves some behind
-        return call()
-
-    return Context().run(without_outputs)
-
-
-def error_of(up: Up, config: StackConfig) -> str:
-    with pytest.raises(LocalError) as error:
-        up(config)
-    return str(error.value)
-
-
-def config_map(name: str, **labels: str) -> dict[str, object]:
-    metadata = {"namespace": "app", "name": name, "labels": labels, "resourceVersion": "of old"}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": "their value"}}
-
-
-# What is made.
-
-
-def test_what_the_program_names_is_made(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER, NAMED, SERVICE, IMAGE, DEPLOYMENT))
-
-    assert sorted((item["kind"], item["metadata"]["name"]) for item in kube.objects()) == [
-        ("ConfigMap", "settings"),
-        ("Deployment", "web"),
-        ("Namespace", "app"),
-        ("Service", "web"),
-    ]
-    assert kube.find("ConfigMap", "settings")["data"] == {"key": "value"}
-
-
-def test_two_providers_of_one_cluster_share_a_connection(
-    write: Write, up: Up, kube: InMemoryKube, connections: list[tuple[str, Path | None]]
-) -> None:
-    second = CLUSTER.partition("namespace =")[0].replace('"cluster"', '"second"')
-    config = write(CLUSTER, second, NAMED)
-
-    up(config)
-    up(write(CLUSTER))
-
-    assert connections == [("test", Path("/kubeconfig"))] * 2
-    assert kube.deleted == ["ConfigMap app/settings"]
-
-
-def test_it_goes_to_the_context_that_the_provider_names(
-    write: Write, up: Up, connections: list[tuple[str, Path | None]]
-) -> None:
-    up(write(CLUSTER))
-
-    assert connections == [("test", Path("/kubeconfig"))]
-
-
-def test_every_object_carries_the_name_of_its_stack(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(*EVERYTHING))
-
-    assert {item["metadata"]["labels"][STACK_LABEL] for item in kube.objects()} == {"test"}
-
-
-def test_labels_of_the_program_stay(write: Write, up: Up, kube: InMemoryKube) -> None:
-    labelled = NAMED.replace('"name": "settings"', '"name": "settings", "labels": {"app": "web"}')
-
-    up(write(CLUSTER, labelled))
-
-    assert kube.find("ConfigMap", "settings")["metadata"]["labels"] == {"app": "web", STACK_LABEL: "test"}
-
-
-def test_what_depends_on_an_object_is_made_after_it(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER, SERVICE, NAMED_AFTER_SERVICE))
-
-    assert kube.applied == ["Namespace app", "Service app/web", "ConfigMap app/settings"]
-
-
-def test_numbers_arrive_whole(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER, SERVICE, IMAGE, DEPLOYMENT))
-
-    [port] = kube.find("Service", "web")["spec"]["ports"]
-    numbers = [port["port"], port["nodePort"], kube.find("Deployment", "web")["spec"]["replicas"]]
-    assert [repr(number) for number in numbers] == ["8080", "30180", "2"]
-
-
-# Names that are left to the engine.
-
-
-def test_a_name_left_to_the_engine_starts_with_the_resource_s(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER, UNNAMED))
-
-    [name] = kube.names("ConfigMap")
-    assert name.startswith("unnamed-")
-
-
-def test_it_is_the_same_in_every_run(write: Write, up: Up, kube: InMemoryKube) -> None:
-    config = write(CLUSTER, UNNAMED)
-    up(config)
-    [name] = kube.names("ConfigMap")
-    kube.delete(kube.find("ConfigMap", name))
-
-    up(config)
-
-    assert kube.names("ConfigMap") == [name]
-
-
-def test_it_is_another_in_another_stack(write: Write, up: Up, kube: InMemoryKube) -> None:
-    namespace = CLUSTER.replace('metadata={"name": "app"}', 'metadata={"name": pulumi.get_stack()}')
-
-    up(write(namespace, UNNAMED, stack="one"))
-    up(write(namespace, UNNAMED, stack="two"))
-
-    assert len(set(kube.names("ConfigMap"))) == 2
-
-
-def test_two_resources_get_two_names(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER, UNNAMED, UNNAMED.replace("unnamed", "another")))
-
-    assert len(set(kube.names("ConfigMap"))) == 2
-
-
-# What flows from one resource to the next.
-
-
-def test_the_image_is_built_from_paths_below_the_program_s_folder(
-    write: Write, up: Up, images: FakeBuilder, tmp_path: Path
-) -> None:
-    up(write(CLUSTER, IMAGE))
-
-    assert images.builds == [
-        Build("registry.example.com/web:test", tmp_path, tmp_path / "Dockerfile", target="web", push=True)
-    ]
-
-
-def test_an_image_that_is_not_to_be_pushed_is_not(write: Write, up: Up, images: FakeBuilder) -> None:
-    up(write(CLUSTER, IMAGE.replace('"image",', '"image", skip_push=True,')))
-
-    assert [build.push for build in images.builds] == [False]
-
-
-def test_pods_run_the_image_by_its_digest(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER, IMAGE, DEPLOYMENT))
-
-    [container] = kube.find("Deployment", "web")["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == f"registry.example.com/web@{DIGEST}"
-
-
-def test_what_the_cluster_decided_flows_on(write: Write, up: Up, kube: InMemoryKube) -> None:
-    address = 'service.spec.cluster_ip.apply(lambda address: f"http://{address}")'
-
-    up(write(CLUSTER, SERVICE, NAMED.replace('"value"', address)))
-
-    assert kube.find("ConfigMap", "settings")["data"] == {"key": "http://10.0.0.10"}
-
-
-def test_a_name_that_was_left_to_the_engine_flows_on(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER, UNNAMED, NAMED.replace('"value"', "unnamed.metadata.name")))
-
-    assert kube.find("ConfigMap", "settings")["data"]["key"].startswith("unnamed-")
-
-
-def test_a_secret_arrives_as_its_value(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER, NAMED.replace('"value"', 'pulumi.Output.secret("hidden")')))
-
-    assert kube.find("ConfigMap", "settings")["data"] == {"key": "hidden"}
-
 
 # A second run.
 
@@ -376,64 +83,243 @@ def test_a_run_that_was_cut_off_goes_on(write: Write, up: Up, kube: InMemoryKube
     assert kube.names("ConfigMap") == ["settings"]
 
 
-# What is not the stack's.
+# A run that was cut off: an object is there, but its maker did not live to know.
 
 
-@pytest.mark.parametrize(
-    ("labels", "whose"), [({}, "this engine did not make it"), ({STACK_LABEL: "other"}, "stack 'other' made it")]
-)
-def test_an_object_that_is_not_the_stack_s_is_refused_and_left_alone(
-    write: Write, up: Up, kube: InMemoryKube, labels: dict[str, str], whose: str
+def test_an_object_whose_maker_was_cut_off_is_found_again(write: Write, up: Up, kube: InMemoryKube) -> None:
+    config = write(*EVERYTHING)
+    up(config)
+    whole = names(kube)
+
+    for cut_off_after in whole:
+        deploy_anew(kube, cut_off_after, lambda: up(config))
+        assert names(kube) == whole
+
+
+@pytest.mark.parametrize("kind", ["Namespace", "Secret", "StatefulSet"])
+def test_of_the_real_program_it_is_found_again(real: StackConfig, up: Up, kube: InMemoryKube, kind: str) -> None:
+    login = {"ha-counter:registryUser": "me", "ha-counter:registryPassword": "secret"}
+    config = replace(real, values={**real.values, **login})
+    up(config)
+    whole = names(kube)
+    [cut_off_after] = [name for name in whole if name.startswith(f"{kind} ")]
+
+    deploy_anew(kube, cut_off_after, lambda: up(config))
+
+    assert names(kube) == whole
+
+
+def test_what_was_made_before_it_was_cut_off_is_deleted_when_it_is_no_longer_named(
+    write: Write, up: Up, kube: InMemoryKube
 ) -> None:
-    theirs = config_map("settings", **labels)
-    kube.put(theirs)
-    before = kube.find("ConfigMap", "settings")
+    kube.cuts_off_after = "ConfigMap app/settings"
+    with pytest.raises(ConnectionError):
+        up(write(CLUSTER, NAMED))
 
-    error = error_of(up, write(CLUSTER, NAMED))
+    up(write(CLUSTER))
 
-    assert error == f"ConfigMap app/settings exists and {whose}: delete it, or deploy to another namespace"
-    assert kube.find("ConfigMap", "settings") == before
-
-
-def test_a_namespace_that_is_not_the_stack_s_is_refused(write: Write, up: Up, kube: InMemoryKube) -> None:
-    kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "app"}})
-
-    assert error_of(up, write(CLUSTER)).startswith("Namespace app exists")
+    assert names(kube) == ["Namespace app"]
 
 
-def test_an_object_that_is_no_longer_named_is_deleted(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER, NAMED, SERVICE))
+def test_what_was_made_before_it_was_cut_off_goes_down(
+    write: Write, up: Up, kube: InMemoryKube, console: Console
+) -> None:
+    config = write(CLUSTER, NAMED, UNNAMED)
+    kube.cuts_off_after = "ConfigMap app/settings"
+    with pytest.raises(ConnectionError):
+        up(config)
 
-    up(write(CLUSTER, SERVICE))
+    down(config, console)
 
-    assert kube.deleted == ["ConfigMap app/settings"]
-    assert kube.names("ConfigMap") == []
+    assert kube.objects() == []
 
 
-def test_a_run_that_fails_deletes_nothing(write: Write, up: Up, kube: InMemoryKube) -> None:
+def test_a_deletion_that_was_cut_off_goes_on(write: Write, up: Up, kube: InMemoryKube, console: Console) -> None:
+    config = write(CLUSTER, SERVICE, NAMED_AFTER_SERVICE)
+    up(config)
+    kube.delete(kube.find("ConfigMap", "settings"))
+
+    down(config, console)
+
+    assert kube.objects() == []
+
+
+def names(kube: InMemoryKube) -> list[str]:
+    return sorted(describe(item) for item in kube.objects())
+
+
+def deploy_anew(kube: InMemoryKube, cut_off_after: str, up: Callable[[], object]) -> None:
+    """A first run that ends right after an object was stored, and a second one."""
+    for item in kube.objects():
+        kube.delete(item)
+    kube.cuts_off_after = cut_off_after
+    with pytest.raises(ConnectionError):
+        up()
+    up()
+
+
+# A dry run.
+
+
+def test_at_first_everything_would_be_made(write: Write, preview: Preview) -> None:
+    lines = preview(write(*EVERYTHING))
+
+    assert sorted(re.sub("unnamed-[0-9a-f]{8}:", "unnamed-X:", line) for line in lines[:-1]) == [
+        "  ConfigMap app/settings: would be made",
+        "  ConfigMap app/unnamed-X: would be made",
+        "  Deployment app/web: would be made",
+        "  Namespace app: would be made",
+        "  Service app/web: would be made",
+        "  image registry.example.com/web:test: would be built",
+    ]
+    assert lines[-1] == "6 would change, 0 would not"
+
+
+def test_it_changes_nothing(
+    write: Write, up: Up, preview: Preview, kube: InMemoryKube, images: FakeBuilder, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    tag = 'docker.Tag("tag", source_image=image.repo_digest, target_image=image.repo_digest)'
+    hooked = f"""
+def note(change):
+    open({str(log)!r}, "a").write("called")
+
+hooks = pulumi.ResourceHookBinding(before_create=[note], before_update=[note])
+pulumi.Stash("hooked", input=image.repo_digest, opts=pulumi.ResourceOptions(hooks=hooks))
+"""
+    config = write(*EVERYTHING, tag, hooked)
+
+    lines = preview(config)
+
+    assert "  hooked: would be made" in lines
+    assert (kube.objects(), kube.applied, images.builds, images.tags) == ([], [], [], [])
+    assert not log.exists()
+    assert not config.record.exists()
+
+    up(config)
+    before = kube.objects(), config.record.read_text()
+    lines = preview(write(CLUSTER, NAMED.replace('"value"', '"other"'), IMAGE.replace('"web"', '"more"'), tag, hooked))
+    assert any(": would be changed" in line for line in lines)
+    assert any(": would be deleted" in line for line in lines)
+    assert (kube.objects(), config.record.read_text()) == before
+    assert (len(images.builds), len(images.tags), log.read_text()) == (1, 1, "called")
+
+
+def test_after_up_nothing_would_change(write: Write, up: Up, preview: Preview) -> None:
+    config = write(*EVERYTHING)
+    up(config)
+
+    lines = preview(config)
+
+    assert {line.rpartition(": ")[2] for line in lines[:-1]} == {"unchanged"}
+    assert lines[-1] == "0 would change, 6 would not"
+
+
+def test_of_the_real_program_nothing_would_change(real: StackConfig, up: Up, preview: Preview) -> None:
+    up(real)
+
+    assert preview(real)[-1].startswith("0 would change, ")
+
+
+def test_fields_that_differ_are_named(write: Write, up: Up, preview: Preview) -> None:
+    up(write(CLUSTER, NAMED, IMAGE, DEPLOYMENT))
+
+    lines = preview(write(CLUSTER, NAMED, IMAGE, DEPLOYMENT.replace("replicas=2", "replicas=3")))
+
+    assert "  ConfigMap app/settings: unchanged" in lines
+    place = lines.index("  Deployment app/web: would be changed")
+    assert lines[place + 1] == "      spec.replicas: 2 -> 3"
+    assert lines[-1] == "1 would change, 3 would not"
+
+
+def test_what_is_no_longer_named_would_be_deleted(write: Write, up: Up, preview: Preview) -> None:
     up(write(CLUSTER, NAMED))
-    kube.refuses["Service app/web"] = "no"
 
-    error_of(up, write(CLUSTER, SERVICE))
+    assert preview(write(CLUSTER)) == [
+        "  Namespace app: unchanged",
+        "  ConfigMap app/settings: would be deleted",
+        "1 would change, 1 would not",
+    ]
 
-    assert kube.deleted == []
+
+def test_what_depends_on_an_image_that_is_yet_to_be_built_is_shown(
+    write: Write, up: Up, preview: Preview, kube: InMemoryKube
+) -> None:
+    up(write(CLUSTER, IMAGE, DEPLOYMENT))
+    before = kube.objects()
+
+    lines = preview(write(CLUSTER, IMAGE.replace('target="web"', 'target="other"'), DEPLOYMENT))
+
+    assert "  image registry.example.com/web:test: would be built" in lines
+    place = lines.index("  Deployment app/web: would be changed")
+    assert lines[place + 1].startswith(
+        "      spec.template.spec.containers[web].image: registry.example.com/web@sha256:"
+    )
+    assert lines[place + 1].endswith(" -> (known after `up`)")
+    assert kube.objects() == before
 
 
-def test_a_label_that_a_controller_copied_makes_nothing_the_stack_s(write: Write, up: Up, kube: InMemoryKube) -> None:
-    endpoints = config_map("copied", **{STACK_LABEL: "test"})
-    kube.put({**endpoints, "kind": "Endpoints"})
+def test_what_follows_from_an_unknown_value_is_unknown(write: Write, up: Up, preview: Preview) -> None:
+    follows = NAMED.replace('"value"', "image.repo_digest.apply(lambda digest: digest.upper())")
+    up(write(CLUSTER, IMAGE, follows))
 
+    lines = preview(write(CLUSTER, IMAGE.replace('target="web"', 'target="other"'), follows))
+
+    assert any(line.startswith("      data.key: ") and line.endswith(" -> (known after `up`)") for line in lines)
+
+
+def test_secret_values_are_not_shown(write: Write, up: Up, preview: Preview) -> None:
+    secret = """
+k8s.core.v1.Secret("login", metadata={"name": "login", **inside}, string_data={"password": "first"}, opts=cluster)
+"""
+    marked = NAMED.replace('"value"', 'pulumi.Output.secret("first")')
+    up(write(CLUSTER, secret, marked))
+
+    lines = preview(write(CLUSTER, secret.replace("first", "second"), marked.replace("first", "second")))
+
+    assert "      stringData.password: [secret] -> [secret]" in lines
+    assert "      data.key: [secret] -> [secret]" in lines
+
+
+def test_a_refusal_is_given(write: Write, preview: Preview, kube: InMemoryKube) -> None:
+    kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "app", "labels": {STACK_LABEL: "test"}}})
+    kube.put(config_map("settings"))
+
+    with pytest.raises(LocalError, match="ConfigMap app/settings exists and this engine did not make it"):
+        preview(write(CLUSTER, NAMED))
+
+
+def test_what_the_api_server_would_refuse_is_told(write: Write, up: Up, preview: Preview, kube: InMemoryKube) -> None:
     up(write(CLUSTER))
+    kube.refuses["ConfigMap app/settings"] = "data: too long"
 
-    assert kube.names("Endpoints") == ["copied"]
+    with pytest.raises(LocalError, match="ConfigMap app/settings: data: too long"):
+        preview(write(CLUSTER, NAMED))
 
 
-def test_objects_of_other_stacks_are_left_alone(write: Write, up: Up, kube: InMemoryKube) -> None:
-    up(write(CLUSTER.replace('"app"', '"other"'), NAMED, stack="other"))
+def test_a_namespace_that_nobody_makes_is_told(write: Write, preview: Preview) -> None:
+    with pytest.raises(LocalError, match='namespaces "app" not found'):
+        preview(write(CLUSTER.partition("namespace =")[0], NAMED.replace("**inside", '"namespace": "app"')))
 
-    up(write(CLUSTER))
 
-    assert kube.names("ConfigMap") == ["settings"]
+def test_what_the_real_program_refuses_is_told(real: StackConfig, up: Up, preview: Preview) -> None:
+    up(real)
+
+    with pytest.raises(LocalError, match="ha-counter:etcdMembers is '5': it must stay '3'"):
+        preview(replace(real, values={**real.values, "ha-counter:etcdMembers": "5"}))
+
+
+def test_a_stash_would_get_another_value(write: Write, up: Up, preview: Preview) -> None:
+    hooked = """
+hooks = pulumi.ResourceHookBinding(before_update=[lambda change: None])
+pulumi.Stash("hooked", input="first", opts=pulumi.ResourceOptions(hooks=hooks))
+"""
+    up(write(CLUSTER, hooked))
+
+    lines = preview(write(CLUSTER, hooked.replace("first", "second")))
+
+    place = lines.index("  hooked: would be changed")
+    assert lines[place + 1] == "      input: first -> second"
 
 
 # The way down.
@@ -540,178 +426,13 @@ def test_what_is_to_be_retained_stays_when_the_program_no_longer_names_it(
     assert kube.names("ConfigMap") == ["settings"]
 
 
-# What is stashed.
-
-STASH = """
-pulumi.export("first", pulumi.Stash("value", input={value!r}).output)
-"""
-
-
-def test_a_stash_keeps_its_first_value(write: Write, up: Up) -> None:
-    assert up(write(CLUSTER, STASH.format(value="1"))) == {"first": "1"}
-    assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "1"}
-
-
-def test_after_down_it_is_forgotten(write: Write, up: Up, console: Console) -> None:
-    config = write(CLUSTER, STASH.format(value="1"))
+def test_after_down_what_was_stashed_is_forgotten(write: Write, up: Up, console: Console) -> None:
+    stash = 'pulumi.export("first", pulumi.Stash("value", input={!r}).output)'
+    config = write(CLUSTER, stash.format("1"))
     up(config)
     down(config, console)
 
-    assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "2"}
-
-
-HOOKED = """
-def note(change):
-    if change.new_inputs["input"] == "bad":
-        raise RuntimeError("it is bad")
-    with open({log!r}, "a") as log:
-        log.write(change.new_inputs["input"] + " ")
-
-hooks = pulumi.ResourceHookBinding(before_create=[note], before_update=[note])
-hooked = pulumi.Stash("hooked", input={value!r}, opts=pulumi.ResourceOptions(hooks=hooks))
-pulumi.export("last", hooked.input)
-"""
-
-
-def test_the_program_is_called_before_a_stash_changes(write: Write, up: Up, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-
-    outputs = [up(write(CLUSTER, HOOKED.format(log=str(log), value=value))) for value in ("1", "1", "2", "2")]
-
-    assert log.read_text() == "1 2 "
-    assert outputs == [{"last": "1"}, {"last": "1"}, {"last": "2"}, {"last": "2"}]
-
-
-def test_what_it_objects_to_fails_the_run(write: Write, up: Up, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    up(write(CLUSTER, HOOKED.format(log=str(log), value="1")))
-
-    assert error_of(up, write(CLUSTER, HOOKED.format(log=str(log), value="bad"))) == "hooked: it is bad"
-
-    up(write(CLUSTER, HOOKED.format(log=str(log), value="2")))
-    assert log.read_text() == "1 2 "
-
-
-def test_an_image_is_tagged(write: Write, up: Up, images: FakeBuilder) -> None:
-    tag = 'docker.Tag("tag", source_image=image.repo_digest, target_image="web:1")'
-
-    up(write(CLUSTER, IMAGE, tag))
-
-    assert images.tags == [(f"registry.example.com/web@{DIGEST}", "web:1")]
-
-
-def test_an_image_is_built_for_the_platform_and_pushed_with_the_login(
-    write: Write, up: Up, images: FakeBuilder
-) -> None:
-    login = "    registry=docker.RegistryArgs(server='r', username='me', password=pulumi.Output.secret('secret')),\n)\n"
-    image = IMAGE.replace('target="web"', 'target="web", platform="linux/arm64"').removesuffix(")\n") + login
-
-    up(write(CLUSTER, image))
-
-    [build] = images.builds
-    assert (build.platform, build.login) == ("linux/arm64", Login("me", "secret"))
-
-
-def test_a_run_that_failed_leaves_no_stash(write: Write, up: Up) -> None:
-    with pytest.raises(ZeroDivisionError):
-        up(write(CLUSTER, STASH.format(value="1"), "1 / 0"))
-
-    assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "2"}
-
-
-# What fails.
-
-
-def test_what_depends_on_a_failure_is_not_made(write: Write, up: Up, kube: InMemoryKube) -> None:
-    kube.refuses["ConfigMap app/settings"] = "not today"
-    dependent = SERVICE.replace('"name": "web"', '"name": named.metadata.name')
-
-    error = error_of(up, write(CLUSTER, NAMED, dependent))
-
-    assert error == "ConfigMap app/settings: not today"
-    assert kube.applied == ["Namespace app", "ConfigMap app/settings"]
-
-
-def test_after_a_failure_nothing_is_begun_and_the_first_one_is_told(console: Console) -> None:
-    engine = Engine("test", console, {})
-
-    for type_ in ("first:index:Type", "second:index:Type", "docker:index/image:Image"):
-        with pytest.raises(LocalError, match="first:index:Type"):
-            engine.new_resource(MockResourceArgs(type_, "name", {}, custom=True))
-
-
-def test_of_two_failures_at_once_the_first_is_told(write: Write, up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
-    first_has_failed = threading.Event()
-
-    class Watched(Engine):
-        def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-            try:
-                return super().new_resource(args)
-            except LocalError:
-                first_has_failed.set()
-                raise
-
-    def fail(build: Build, _report: Callable[[str], None]) -> Built:
-        if build.target == "second":
-            first_has_failed.wait(timeout=5)
-        raise LocalError(f"the {build.target} one")
-
-    monkeypatch.setattr(deploy, "Engine", Watched)
-    monkeypatch.setattr(builder, "ensure", fail)
-    images = (
-        IMAGE.replace('"image"', f'"{name}"').replace('target="web"', f'target="{name}"')
-        for name in ("first", "second")
-    )
-
-    assert error_of(up, write(CLUSTER, *images)) == "the first one"
-
-
-def test_a_workload_that_does_not_become_ready_fails_the_run(
-    write: Write, up: Up, kube: InMemoryKube, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def wait(_kube: InMemoryKube, item: dict[str, object], _report: object) -> None:
-        if item["kind"] == "Deployment":
-            raise LocalError("0 of 2 pods ready")
-
-    monkeypatch.setattr(rollout, "wait", wait)
-
-    assert error_of(up, write(CLUSTER, IMAGE, DEPLOYMENT)) == "0 of 2 pods ready"
-    assert kube.names("Deployment") == ["web"]
-
-
-def test_what_the_program_objects_to_is_told_in_its_words(write: Write, up: Up) -> None:
-    assert error_of(up, write(CLUSTER, 'raise pulumi.RunError("the config is wrong")')) == "the config is wrong"
-
-
-def test_a_bug_in_the_program_keeps_its_own_exception(write: Write, up: Up) -> None:
-    with pytest.raises(ZeroDivisionError):
-        up(write(CLUSTER, "1 / 0"))
-
-
-def test_a_bug_in_an_apply_keeps_its_own_exception(write: Write, up: Up) -> None:
-    with pytest.raises(ZeroDivisionError):
-        up(write(CLUSTER, "namespace.metadata.apply(lambda metadata: 1 / 0)"))
-
-
-def test_a_resource_that_the_engine_does_not_know_is_named(write: Write, up: Up) -> None:
-    unknown = 'pulumi.CustomResource("random:index/randomId:RandomId", "salt", {})'
-
-    error = error_of(up, write(CLUSTER, unknown))
-
-    assert error == "resource salt: this engine can't make a random:index/randomId:RandomId; use the Pulumi CLI"
-
-
-def test_an_object_without_a_provider_is_named(write: Write, up: Up) -> None:
-    assert "ConfigMap app/settings" in error_of(up, write(CLUSTER, NAMED.replace("opts=cluster", "")))
-
-
-def test_an_object_without_a_namespace_is_named(write: Write, up: Up) -> None:
-    assert "ConfigMap settings" in error_of(up, write(CLUSTER, NAMED.replace(", **inside", "")))
-
-
-def test_a_function_of_a_provider_is_named(console: Console) -> None:
-    with pytest.raises(LocalError, match="function aws:index/getRegion:getRegion"):
-        Engine("test", console, {}).call(MockCallArgs("aws:index/getRegion:getRegion", {}, ""))
+    assert up(write(CLUSTER, stash.format("2"))) == {"first": "2"}
 
 
 # Outputs.
@@ -746,6 +467,13 @@ def test_they_are_remembered(write: Write, up: Up) -> None:
 def test_before_the_first_run_there_are_none(write: Write) -> None:
     with pytest.raises(LocalError, match="stack 'test' is not deployed to 'test'"):
         deploy.output(write(CLUSTER))
+
+
+def test_a_program_without_outputs_is_deployed_all_the_same(write: Write, up: Up) -> None:
+    config = write(CLUSTER)
+    up(config)
+
+    assert deploy.output(config) == {}
 
 
 def test_after_down_there_are_none(write: Write, up: Up, console: Console) -> None:
@@ -826,6 +554,23 @@ def test_a_config_value_may_hold_an_equals_sign(
 def test_config_without_a_value_is_told(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command("output", "--config", "context") == 1
     assert "context" in capsys.readouterr().err
+
+
+def test_a_dry_run_prints_what_would_be_done(
+    command: Callable[..., int], kube: InMemoryKube, images: FakeBuilder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("up", "--dry-run", "--config=context=test", "--config=registry=registry.example.com") == 0
+
+    assert "  Namespace ha-counter: would be made\n" in capsys.readouterr().out
+    assert (kube.objects(), images.builds) == ([], [])
+
+
+@pytest.mark.parametrize("what", ["down", "output"])
+def test_only_up_has_a_dry_run(command: Callable[..., int], what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command(what, "--dry-run")
+
+    assert "--dry-run goes with `up`" in capsys.readouterr().err
 
 
 def test_an_output_that_there_is_not_is_told(

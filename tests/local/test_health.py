@@ -5,14 +5,16 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
 import pytest
 
 from local import certificates, health
-from local.health import accepts, answers_ok
+from local.health import answers_ok, runtime_answers
 from local.layout import Layout
 
 
@@ -108,31 +110,49 @@ def test_before_the_certificates_are_made_nothing_is_well(cluster: Layout, serve
     assert not answers_ok(f"{address}/200", cluster.pki / "ca.crt", cluster.pki / "admin")
 
 
-# Unix sockets.
+# A container runtime.
 
 
 @pytest.fixture
-def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """Somebody who listens on the socket `here` of this folder."""
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """One that listens on the socket `here` of this folder. It is not initialized yet while this list says so."""
     monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    lacks: list[str] = []
+
+    def version(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if lacks:
+            context.abort(grpc.StatusCode.UNKNOWN, lacks[0])
+        return request
+
+    methods = {"Version": grpc.unary_unary_rpc_method_handler(version)}
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("runtime.v1.RuntimeService", methods),))
+    server.add_insecure_port("unix:here")
+    server.start()
+    yield lacks
+    server.stop(None).wait()
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_runtime_that_answers() -> None:
+    assert runtime_answers(Path("here"))
+
+
+def test_a_runtime_that_is_not_initialized_yet_does_not_answer(runtime: list[str]) -> None:
+    runtime.append("server is not initialized yet")
+
+    assert not runtime_answers(Path("here"))
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_runtime_that_there_is_not_does_not_answer() -> None:
+    assert not runtime_answers(Path("there"))
+
+
+def test_a_socket_whose_listener_is_gone_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("here")
-        listening.listen()
-        yield listening
-
-
-@pytest.mark.usefixtures("listener")
-def test_a_socket_that_somebody_listens_on_accepts() -> None:
-    assert accepts(Path("here"))
-
-
-def test_a_socket_whose_listener_is_gone_does_not(listener: socket.socket) -> None:
-    listener.close()
 
     assert Path("here").exists()
-    assert not accepts(Path("here"))
-
-
-@pytest.mark.usefixtures("listener")
-def test_a_socket_that_there_is_not_does_not() -> None:
-    assert not accepts(Path("there"))
+    assert not runtime_answers(Path("here"))

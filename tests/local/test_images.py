@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -59,3 +63,55 @@ def test_an_image_of_other_files_is_another() -> None:
 
     assert made_from("/cache/binaries-1") != made_from("/cache/binaries-2")
     assert made_from("/cache/binaries-1") == made_from("/another/cache/binaries-1")
+
+
+# The Python base image's file system.
+
+
+@pytest.fixture
+def debootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program in the place of `unshare`, by which debootstrap is run: it makes a small Debian."""
+    program = tmp_path / "bin" / "unshare"
+    program.parent.mkdir()
+    program.write_text(
+        """#!/bin/sh
+        for root; do :; done
+        mkdir -p "$root/usr/local/bin" "$root/etc/ssl/certs" "$root/var/cache/apt/archives" "$root/var/lib/apt/lists"
+        eval "$THEN"
+        """
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("debootstrap")
+def test_the_python_root_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images.build_python_root(tmp_path / "log")
+    monkeypatch.setenv("THEN", "exit 1")
+    images.build_python_root(tmp_path / "log")
+
+    with tarfile.open(images.python_root()) as tar:
+        assert "./usr/local/bin/python" in tar.getnames()
+    assert list(images.python_root().parent.iterdir()) == [images.python_root()]
+
+
+@pytest.mark.usefixtures("debootstrap")
+def test_a_python_root_that_failed_names_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THEN", "echo E: no release file; exit 1")
+
+    with pytest.raises(LocalError, match=rf"\(all of it: {tmp_path}/log\):\nE: no release file"):
+        images.build_python_root(tmp_path / "log")
+
+    assert list(images.python_root().parent.iterdir()) == []
+
+
+@pytest.mark.usefixtures("debootstrap")
+def test_a_python_root_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:
+    build = f"from pathlib import Path; from local import images; images.build_python_root(Path('{tmp_path}/log'))"
+    done = subprocess.run([sys.executable, "-c", build], env={**os.environ, "THEN": "kill -9 $PPID"})
+    assert done.returncode == -9
+    assert not images.python_root().exists()
+
+    images.build_python_root(tmp_path / "log")
+
+    assert list(images.python_root().parent.iterdir()) == [images.python_root()]

@@ -155,6 +155,19 @@ def test_without_a_kubeconfig_it_is_said_where_one_is_looked_for() -> None:
         Kube("test")
 
 
+def test_an_api_server_that_takes_connections_but_does_not_answer_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_module, "ANSWER_TIMEOUT", 0.01)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}"
+
+        with pytest.raises(LocalError, match=f"context 'test': the API server {address} does not answer: .*timed out"):
+            Kube("test", write_kubeconfig(tmp_path, address))
+
+
 def test_an_api_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # but does not listen
@@ -223,6 +236,19 @@ def test_labelled_objects_of_all_kinds_say_what_they_are(kube: Kube, server: Api
     assert [request.query for request in server.requests] == [{"labelSelector": ["stack=test"]}] * 3
 
 
+def test_of_a_namespace_only_kinds_are_asked_for_that_live_in_one(kube: Kube, server: ApiServer) -> None:
+    server.answers["/api/v1/namespaces/app/configmaps"] = listing("v1", "ConfigMap", "one")
+    server.answers["/apis/apps/v1/namespaces/app/deployments"] = listing("apps/v1", "Deployment", "two")
+
+    found = list(kube.inside("app"))
+
+    assert sorted((item["kind"], item["metadata"]["name"]) for item in found) == [
+        ("ConfigMap", "one"),
+        ("Deployment", "two"),
+    ]
+    assert len(server.requests) == 2
+
+
 @pytest.mark.parametrize("code", [403, 404, 405])
 def test_kinds_that_can_not_be_listed_are_passed_over(kube: Kube, server: ApiServer, code: int) -> None:
     server.answers["/api/v1/configmaps"] = refusal(code, "", "no")
@@ -245,6 +271,16 @@ def test_an_apply_takes_over_the_fields_that_it_names(kube: Kube, server: ApiSer
     assert request.content_type == "application/apply-patch+yaml"
     assert request.query["fieldManager"] == ["tests"]
     assert request.query["force"] in (["True"], ["true"])
+    assert "dryRun" not in request.query
+
+
+def test_in_a_dry_run_nothing_is_stored(kube: Kube, server: ApiServer) -> None:
+    server.answers[PATH] = (200, {**CONFIG_MAP, "data": {"key": "value"}})
+
+    assert kube.apply(CONFIG_MAP, "tests", dry_run=True)["data"] == {"key": "value"}
+
+    [request] = server.requests
+    assert request.query["dryRun"] == ["All"]
 
 
 def test_a_refusal_to_apply_is_told_with_its_reason(kube: Kube, server: ApiServer) -> None:

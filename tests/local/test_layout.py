@@ -1,10 +1,22 @@
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local import layout
 from local.errors import LocalError
-from local.layout import MAX_CLUSTERS, Layout, Node, cache_root, find, find_or_claim, release, user_state_root
+from local.layout import (
+    MAX_CLUSTERS,
+    Layout,
+    Node,
+    cache_root,
+    find,
+    find_or_claim,
+    release,
+    remove_leftovers,
+    user_state_root,
+)
 
 LONGEST_INTERFACE_NAME = 15  # IFNAMSIZ - 1
 
@@ -31,7 +43,7 @@ def test_a_cluster_gets_the_same_number_again() -> None:
 
 def test_a_number_that_was_given_back_is_taken_again() -> None:
     _, two, _ = [find_or_claim(name) for name in ("one", "two", "three")]
-    release(two, [])
+    release(two)
 
     assert find_or_claim("four").index == 1
 
@@ -119,53 +131,41 @@ def test_a_cluster_whose_number_was_not_written_to_the_end_is_not_found() -> Non
 # What is left of a cluster.
 
 
-@pytest.fixture
-def shared(tmp_path: Path) -> list[Path]:
-    """Folders on which all clusters mount their own; somebody else uses the second one."""
-    folders = [tmp_path / "shared-1", tmp_path / "shared-2"]
-    for folder in folders:
-        folder.mkdir()
-    (folders[1] / "file").touch()
-    return folders
-
-
-def test_a_released_cluster_is_not_found_and_leaves_no_files(shared: list[Path]) -> None:
+def test_a_released_cluster_is_not_found_and_leaves_no_files() -> None:
     cluster = find_or_claim("one")
     for folder in (cluster.logs, cluster.run / "daemons"):
         folder.mkdir(parents=True)
 
-    release(cluster, shared)
+    release(cluster)
 
     assert find("one") is None
     assert not cluster.state.exists()
     assert not cluster.run.exists()
 
 
-def test_its_cache_stays(shared: list[Path]) -> None:
+def test_its_cache_stays() -> None:
     cluster = find_or_claim("one")
     cluster.cache.mkdir(parents=True)
 
-    release(cluster, shared)
+    release(cluster)
 
     assert cluster.cache.is_dir()
 
 
-def test_other_clusters_and_what_they_share_stay(shared: list[Path]) -> None:
+def test_other_clusters_stay() -> None:
     one, two = find_or_claim("one"), find_or_claim("two")
 
-    release(one, shared)
+    release(one)
 
     assert find("two") == two
-    assert [folder.exists() for folder in shared] == [True, True]
 
 
-def test_the_last_cluster_removes_what_they_shared_where_it_is_empty(shared: list[Path]) -> None:
+def test_the_last_cluster_removes_the_folder_of_all() -> None:
     one, two = find_or_claim("one"), find_or_claim("two")
-    release(one, shared)
+    release(one)
 
-    release(two, shared)
+    release(two)
 
-    assert [folder.exists() for folder in shared] == [False, True]
     assert not layout.STATE_ROOT.exists()
 
 
@@ -227,6 +227,42 @@ def test_namespaces_registries_and_folders_are_unique_on_this_machine() -> None:
 
 def test_one_cluster_serves_localhost() -> None:
     assert [cluster.index for cluster in ALL_CLUSTERS if cluster.serves_localhost] == [0]
+
+
+@pytest.fixture
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """A cluster whose removal was killed before anything was deleted."""
+    one = find_or_claim("one")
+    (one.pki).mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            release(one)
+    return one
+
+
+def killed(_folder: Path, *, ignore_errors: bool = False) -> None:
+    if not ignore_errors:
+        raise KeyboardInterrupt
+
+
+def test_a_cluster_whose_removal_was_cut_off_is_gone(cut_off: Layout) -> None:
+    assert find("one") is None
+    assert find("one.removed") is None
+    assert not cut_off.state.exists()
+    assert find_or_claim("two").index == 0
+
+
+@pytest.mark.parametrize(
+    "finish", [remove_leftovers, lambda: find_or_claim("one"), lambda: release(find_or_claim("two"))]
+)
+def test_the_next_command_removes_what_is_left_of_it(cut_off: Layout, finish: Callable[[], object]) -> None:
+    assert list(layout.STATE_ROOT.glob("*.removed"))
+
+    finish()
+
+    assert not list(layout.STATE_ROOT.glob("*.removed"))
+    assert not cut_off.pki.exists()
 
 
 # Folders of the user.

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from local import __main__ as program
-from local import binaries, cluster
+from local import binaries, cluster, daemons
 from local.cluster import DaemonStatus
 from local.errors import LocalError
 from local.layout import Layout, find_or_claim
+from tests.local.conftest import is_reserved
 
 Command = Callable[..., int]
 
@@ -42,15 +43,30 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, list[str], dic
     return calls
 
 
+@pytest.fixture(autouse=True)
+def root_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "require_linux_root", lambda: None)
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster's API server runs, and its kubectl is built."""
+    binaries.folder().mkdir(parents=True)
+    (binaries.folder() / "kubectl").touch()
+    monkeypatch.setattr(daemons, "main_process", lambda _layout, name: 1 if name == "kube-apiserver" else None)
+
+
 Executed = list[tuple[Path, list[str], dict[str, str]]]
 
 
+@pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(
     "words",
     [
         ["get", "pods"],
         ["--help"],
         ["--name", "pod"],
+        ["get", "pod", "--name"],
         ["exec", "etcd-0", "--", "sh", "-c", "kubectl -h"],
         ["kubectl"],
         [],
@@ -67,6 +83,17 @@ def test_what_follows_kubectl_goes_to_it_untouched(command: Command, executed: E
     assert arguments == ["kubectl", *words]
 
 
+@pytest.mark.parametrize("words", [["--name", "kubectl", "env"], ["--name=kubectl", "env"]])
+def test_a_cluster_may_be_called_like_the_command(
+    command: Command, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    layout = find_or_claim("kubectl")
+
+    assert command(*words) == 0
+    assert f"export KUBECONFIG={layout.kubeconfig}" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("runs")
 def test_kubectl_reaches_the_named_cluster(
     command: Command, executed: Executed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +106,31 @@ def test_kubectl_reaches_the_named_cluster(
     [(_, _, environment)] = executed
     assert environment["KUBECONFIG"] == str(layout.kubeconfig)
     assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_kubectl_of_a_cluster_that_is_down_says_so(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    find_or_claim("e2e")
+
+    assert command("--name", "e2e", "kubectl", "get", "pods") == 1
+
+    error = "error: cluster 'e2e' is not up; start it with `python -m local --name e2e up`\n"
+    assert capsys.readouterr().err == error
+
+
+@pytest.mark.parametrize("what", ["up", "down", "destroy"])
+def test_a_command_has_the_cluster_for_itself(command: Command, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    reserved: list[bool] = []
+    layout = find_or_claim("e2e")
+
+    def change(*_: object) -> Layout:
+        reserved.append(is_reserved("e2e"))
+        return layout
+
+    monkeypatch.setattr(cluster, what, change)
+
+    assert command("--name", "e2e", what) == 0
+    assert reserved == [True]
+    assert not is_reserved("e2e")
 
 
 @pytest.mark.parametrize("words", [["kubectl", "get", "pods"], ["env"], ["status"]])

@@ -61,6 +61,28 @@ def test_packages_are_installed_without_questions_or_recommendations(programs: P
     ]
 
 
+def test_their_services_are_neither_started_nor_left_to_start(programs: Path, tmp_path: Path) -> None:
+    (programs / "sh").symlink_to("/bin/sh")
+    for name in ("apt-get", "systemctl"):
+        put_program(programs, name, f'echo "{name} $SYSTEMD_OFFLINE $*" >> {tmp_path}/calls')
+
+    install(["runc", "docker.io"], tmp_path / "packages.log")
+
+    *_, installed, disabled = (tmp_path / "calls").read_text().splitlines()
+    assert installed.startswith("apt-get 1 install")
+    assert disabled == "systemctl 1 disable docker.service docker.socket"
+
+
+def test_services_of_packages_that_were_there_are_left_alone(programs: Path, tmp_path: Path) -> None:
+    (programs / "sh").symlink_to("/bin/sh")
+    put_program(programs, "apt-get")
+    put_program(programs, "systemctl", f"touch {tmp_path}/called")
+
+    install(["runc"], tmp_path / "packages.log")
+
+    assert not (tmp_path / "called").exists()
+
+
 def test_a_source_that_does_not_answer_does_not_stop_the_installation(programs: Path, tmp_path: Path) -> None:
     (programs / "sh").symlink_to("/bin/sh")
     put_program(programs, "true")

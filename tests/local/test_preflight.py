@@ -1,26 +1,42 @@
+import contextlib
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import Context
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import docker
 import pytest
 
 from ha_counter.settings import Settings
-from local import preflight, stack_config
+from local import certificates, preflight, stack_config
 from local.errors import LocalError
 from local.kube import Object
+from local.layout import Layout
 from local.preflight import check, read_settings
+from local.remains import stateful_set
 from tests.local.fake_docker import FakeDocker
-from tests.local.in_memory_kube import InMemoryKube
+from tests.local.in_memory_kube import InMemoryKube, claim
 
 Read = Callable[..., Settings]
 
 
-def node(name: str, *, cpu: str = "4", memory: str = "8Gi", architecture: str = "amd64", **spec: bool) -> Object:
-    status = {"nodeInfo": {"architecture": architecture}, "allocatable": {"cpu": cpu, "memory": memory}}
+def node(
+    name: str,
+    *,
+    cpu: str = "4",
+    memory: str = "8Gi",
+    architecture: str = "amd64",
+    ready: str = "True",
+    **spec: object,
+) -> Object:
+    status = {
+        "nodeInfo": {"architecture": architecture},
+        "allocatable": {"cpu": cpu, "memory": memory},
+        "conditions": [{"type": "Ready", "status": ready}],
+    }
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": spec, "status": status}
 
 
@@ -42,6 +58,10 @@ def storage_class(name: str, default: str) -> Object:
     return {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": metadata}
 
 
+# An address of this machine, but none that a Docker engine trusts without encryption.
+ELSEWHERE = "127.1.2.3"
+
+
 class RegistryHandler(BaseHTTPRequestHandler):
     """A registry that wants a login."""
 
@@ -53,22 +73,33 @@ class RegistryHandler(BaseHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def serve(address: str, certificate: Path | None = None) -> Iterator[int]:
+    """Have the registry answer at an address of this machine; its port."""
+    with HTTPServer((address, 0), RegistryHandler) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.fixture(scope="module")
 def registry() -> Iterator[str]:
     """The name of a registry that answers."""
-    with HTTPServer(("127.0.0.1", 0), RegistryHandler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"localhost:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serve("127.0.0.1") as port:
+        yield f"localhost:{port}"
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
-    fake = FakeDocker()
-    monkeypatch.setattr(docker, "from_env", lambda **_: fake)
-    return fake
+def without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", ELSEWHERE)
 
 
 @pytest.fixture
@@ -126,7 +157,9 @@ def test_a_cluster_without_nodes_will_not_do(read: Read) -> None:
     kube = InMemoryKube()
     kube.put(storage_class("standard", "true"))
 
-    assert "nodes: there is none that takes pods" in error_of(read(), kube)
+    [fault] = faults(read(spread="preferred"), kube)
+
+    assert fault.startswith("nodes: there is none that takes pods")
 
 
 def test_a_node_that_takes_no_pods_does_not_count(read: Read, kube: InMemoryKube) -> None:
@@ -135,6 +168,32 @@ def test_a_node_that_takes_no_pods_does_not_count(read: Read, kube: InMemoryKube
     assert faults(read(spread="required"), kube) == [
         "nodes: 2, but `spread` is required and 3 pods of a kind are wanted; set it to preferred"
     ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        node("node3", taints=[{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]),
+        node("node3", taints=[{"key": "mine", "value": "yes", "effect": "NoExecute"}]),
+        node("node3", ready="Unknown"),
+    ],
+    ids=["no new pods", "no pods", "not ready"],
+)
+def test_nor_does_one_that_takes_none_of_ours(read: Read, kube: InMemoryKube, other: Object) -> None:
+    kube.put(other)
+
+    assert "nodes: 2, but" in error_of(read(spread="required"), kube)
+
+
+@pytest.mark.parametrize(
+    "taint",
+    [{"key": "mine", "effect": "PreferNoSchedule"}, {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}],
+    ids=["only if it must", "is ready since"],
+)
+def test_one_that_takes_pods_all_the_same_counts(read: Read, kube: InMemoryKube, taint: dict[str, str]) -> None:
+    kube.put(node("node3", taints=[taint]))
+
+    assert check(read(spread="required"), kube) == []
 
 
 @pytest.mark.parametrize("key", ["counterReplicas", "etcdMembers"])
@@ -190,6 +249,17 @@ def test_smaller_requests_fit_into_less(read: Read, full: InMemoryKube) -> None:
     assert check(read(counterCpuRequest="400m"), full) == []
 
 
+def test_a_pod_that_no_node_has_room_for_is_told(read: Read, kube: InMemoryKube) -> None:
+    kube.put(node("node1", cpu="8", memory="64Mi"))
+    kube.put(pod(on="node2", cpu="3500m"))
+    kube.put(pod(on="node3", cpu="3500m", namespace="another"))
+
+    assert faults(read(counterCpuRequest="600m", counterCpuLimit="1"), kube) == [
+        "room: a pod of counter requests 600m of cpu and 512Mi of memory, and no node has both left; add a larger "
+        "node, or lower counterCpuRequest or counterMemoryRequest"
+    ]
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -228,6 +298,79 @@ def test_a_class_that_there_is_not_is_told(read: Read, kube: InMemoryKube) -> No
     assert faults(read(etcdStorageClass="fast"), kube) == [
         "storage: there is no StorageClass 'fast'; set etcdStorageClass to one of ['standard']"
     ]
+
+
+# Volumes that a stack before left.
+
+ADVICE = (
+    "because etcd's volumes are still there, in namespace ha-counter; set it back, "
+    "or delete them, and so the count, with `make destroy`"
+)
+
+
+@pytest.fixture
+def left(kube: InMemoryKube) -> InMemoryKube:
+    """A cluster with the volumes that the dev stack left."""
+    for number in (0, 1, 2):
+        kube.put(claim(f"data-etcd-{number}"))
+    return kube
+
+
+def test_volumes_that_fit_the_settings_are_used_again(read: Read, left: InMemoryKube) -> None:
+    assert check(read(etcdStorage="1024Mi"), left) == []
+    assert check(read(etcdStorageClass="standard"), left) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("etcdMembers", "5", "etcdMembers is 5: it must be 3"),
+        ("etcdMembers", "1", "etcdMembers is 1: it must be 3"),
+        ("etcdStorage", "2Gi", "etcdStorage is '2Gi': it must be '1Gi'"),
+        ("etcdStorageClass", "fast", "etcdStorageClass is 'fast': it must be 'standard'"),
+    ],
+)
+def test_settings_that_they_do_not_fit_are_told(
+    read: Read, left: InMemoryKube, key: str, value: str, message: str
+) -> None:
+    left.put(storage_class("fast", "false"))
+
+    assert faults(read(spread="preferred", **{key: value}), left) == [f"volumes: {message}, {ADVICE}"]
+
+
+def test_volumes_of_a_class_that_is_no_longer_the_default_are_told(read: Read, left: InMemoryKube) -> None:
+    left.put(storage_class("standard", "false"))
+    left.put(storage_class("new", "true"))
+
+    assert faults(read(), left) == [f"volumes: etcdStorageClass is '': it must be 'standard', {ADVICE}"]
+
+
+def test_all_settings_that_they_do_not_fit_are_told_at_once(read: Read, left: InMemoryKube) -> None:
+    left.put(claim("data-etcd-2", size="3Gi"))
+
+    found = faults(read(spread="preferred", etcdMembers="5", etcdStorage="2Gi"), left)
+
+    assert [fault.partition(", because")[0] for fault in found] == [
+        "volumes: etcdMembers is 5: it must be 3",
+        "volumes: etcdStorage is '2Gi': it must be '1Gi'",
+        "volumes: etcdStorage is '2Gi': it must be '3Gi'",
+    ]
+
+
+def test_a_lost_volume_is_no_other_number_of_members(read: Read, left: InMemoryKube) -> None:
+    left.delete(claim("data-etcd-2"))
+
+    assert check(read(), left) == []
+
+
+def test_a_stack_that_lives_remembers_its_settings_itself(read: Read, left: InMemoryKube) -> None:
+    left.put(stateful_set("ha-counter"))
+
+    assert check(read(spread="preferred", etcdMembers="5", etcdStorage="2Gi"), left) == []
+
+
+def test_volumes_of_another_namespace_are_not_its_own(read: Read, left: InMemoryKube) -> None:
+    assert check(read(namespace="other", etcdStorage="2Gi"), left) == []
 
 
 # The node port.
@@ -274,6 +417,60 @@ def test_images_that_are_pushed_need_a_registry(read: Read, kube: InMemoryKube) 
     assert faults(read(registry="localhost:1/team"), kube) == [
         "images: the registry localhost:1 does not answer from here; start it, or set another `registry`"
     ]
+
+
+@pytest.mark.usefixtures("without_proxy")
+def test_a_registry_without_encryption_will_do_with_a_warning(read: Read, kube: InMemoryKube) -> None:
+    with serve(ELSEWHERE) as port:
+        [warning] = check(read(registry=f"{ELSEWHERE}:{port}/team"), kube)
+
+    assert warning.startswith(f"the registry {ELSEWHERE}:{port} speaks plain HTTP only: the Docker engine must have it")
+    assert "insecure-registries" in warning
+
+
+@pytest.mark.usefixtures("without_proxy")
+def test_a_registry_with_a_certificate_of_its_own_will_do(read: Read, kube: InMemoryKube, cluster: Layout) -> None:
+    certificates.create(cluster)
+    with serve(ELSEWHERE, cluster.pki / "kube-apiserver.crt") as port:
+        assert check(read(registry=f"{ELSEWHERE}:{port}"), kube) == []
+
+
+def test_a_proxy_that_answers_is_no_registry(
+    read: Read, kube: InMemoryKube, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, f"http://{registry}")
+
+    assert "images: the registry registry.example.com does not" in error_of(read(registry="registry.example.com"), kube)
+
+
+def test_a_login_that_the_registry_takes_will_do(read: Read, kube: InMemoryKube, engine: FakeDocker) -> None:
+    engine.account = {"username": "me", "password": "secret"}
+
+    assert check(read(registryUser="me", registryPassword="secret"), kube) == []
+
+
+def test_a_login_that_the_registry_refuses_is_told(read: Read, kube: InMemoryKube, registry: str) -> None:
+    assert faults(read(registryUser="me", registryPassword="wrong"), kube) == [
+        f"images: the registry {registry} refuses registryUser 'me' with this registryPassword "
+        f"({registry}: incorrect username or password); set others"
+    ]
+
+
+@pytest.mark.parametrize(("context", "program"), [("kind-mine", "kind"), ("minikube", "minikube")])
+def test_images_that_are_copied_need_the_program_that_does_it(
+    read: Read, kube: InMemoryKube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context: str, program: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings = read(imageDelivery="load", context=context)
+    assert faults(settings, kube) == [
+        f"images: imageDelivery is 'load', which needs `{program}`, and that is not on PATH; install it"
+    ]
+
+    (tmp_path / program).touch(mode=0o755)
+    assert check(settings, kube) == []
 
 
 def test_images_that_are_there_need_neither(read: Read, kube: InMemoryKube, engine: FakeDocker) -> None:

@@ -1,5 +1,10 @@
 """The CLI's wrapper, with a shell script that stands for the CLI."""
 
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +15,7 @@ import yaml
 from local import pulumi_cli
 from local.errors import LocalError
 from local.pulumi_cli import PulumiCli
+from tests.local.in_memory_kube import InMemoryKube
 
 TRACKED = b"""# What makes the dev stack special.
 config:
@@ -26,9 +32,10 @@ if test "$1 $2" = "stack select" && ! test -e "$here/made"; then
     touch "$here/made"
     echo "encryptionsalt: v1:salt" >> "Pulumi.$4.yaml"
 fi
-case "$1" in
-    up | destroy) for last; do :; done; cp "$last" "$here/used.yaml"; pwd > "$here/folder" ;;
-    stack) test "$2" = output && echo 30180 ;;
+case "$1 $2" in
+    "stack output") echo 30180 ;;
+    "stack export") cat "$here/state.json" 2> /dev/null || echo '{"deployment": null}' ;;
+    up* | destroy*) for last; do :; done; cp "$last" "$here/used.yaml"; pwd > "$here/folder" ;;
 esac
 exit $(cat "$here/exit_code" 2> /dev/null || echo 0)
 """
@@ -79,23 +86,40 @@ def environment(bin_: Path) -> dict[str, str]:
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
+def calls(bin_: Path) -> list[str]:
+    """What the CLI was called with, call by call."""
+    return (bin_ / "calls").read_text().splitlines()
+
+
 # What is called.
 
 
 def test_up_makes_the_stack_and_asks_nothing(cli: PulumiCli, bin_: Path, copy: Path) -> None:
     cli.up()
 
+    assert calls(bin_) == [
+        "stack select --create dev",
+        "stack export --stack dev",
+        f"up --yes --skip-preview --refresh --stack dev --config-file {copy}",
+    ]
+
+
+def test_a_preview_changes_nothing_but_the_copy(cli: PulumiCli, bin_: Path, copy: Path) -> None:
+    cli.preview()
+
     assert (bin_ / "calls").read_text().splitlines() == [
         "stack select --create dev",
-        f"up --yes --skip-preview --stack dev --config-file {copy}",
+        f"preview --diff --refresh --stack dev --config-file {copy}",
     ]
 
 
 def test_down_destroys_and_asks_nothing(cli: PulumiCli, bin_: Path, copy: Path) -> None:
     cli.down()
 
-    assert (bin_ / "calls").read_text().splitlines()[1:] == [
-        f"destroy --yes --skip-preview --stack dev --config-file {copy}"
+    assert calls(bin_) == [
+        "stack select --create dev",
+        "stack export --stack dev",
+        f"destroy --yes --skip-preview --stack dev --config-file {copy}",
     ]
 
 
@@ -110,7 +134,7 @@ def test_it_runs_in_the_project_s_folder(cli: PulumiCli, bin_: Path, project: Pa
 )
 def test_an_output_is_one_call(cli: PulumiCli, bin_: Path, key: str | None, call: str) -> None:
     assert cli.output(key) == "30180"
-    assert (bin_ / "calls").read_text().splitlines() == [call]
+    assert calls(bin_) == [call]
 
 
 def test_a_failed_run_is_told(cli: PulumiCli, bin_: Path) -> None:
@@ -246,6 +270,134 @@ def test_the_passphrase_is_the_user_s_or_empty(
     assert environment(bin_).get("PULUMI_CONFIG_PASSPHRASE") == passphrase
 
 
+# After a run that was killed.
+
+ETCD = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"namespace": "counters", "name": "etcd"}}
+
+
+@pytest.fixture
+def kube(monkeypatch: pytest.MonkeyPatch) -> InMemoryKube:
+    """The cluster of the context `test`, reached through the kubeconfig that the target names."""
+    kube = InMemoryKube()
+
+    def connect(context: str, kubeconfig: Path | None) -> InMemoryKube:
+        assert (context, kubeconfig) == ("test", Path("/kubeconfig"))
+        return kube
+
+    monkeypatch.setattr(pulumi_cli, "Kube", connect)
+    return kube
+
+
+def remember(bin_: Path, *, context: str = "test", creating: Iterable[Mapping[str, Any]] = ()) -> None:
+    """Have the CLI tell of a stack that was deployed to a context, and of creations that were cut off."""
+    resources = [{"urn": "urn::fixed-settings", "outputs": {"output": {"context": context}}}]
+    pending = [{"type": "creating", "resource": resource_of(item)} for item in creating]
+    state = {"deployment": {"resources": resources, "pending_operations": pending}}
+    (bin_ / "state.json").write_text(json.dumps(state))
+
+
+def resource_of(item: Mapping[str, Any]) -> dict[str, Any]:
+    kind = f"kubernetes:{item['apiVersion']}:{item['kind']}"
+    return {"urn": f"urn::{kind}::{item['metadata']['name']}", "type": kind, "inputs": item}
+
+
+def made_by(manager: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    return {**item, "metadata": {**item["metadata"], "managedFields": [{"manager": manager}]}}
+
+
+def test_an_object_that_the_cli_does_not_know_to_have_made_is_made_anew(
+    cli: PulumiCli, bin_: Path, kube: InMemoryKube, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kube.put(made_by("pulumi-kubernetes-1234", ETCD))
+    remember(bin_, creating=[ETCD])
+
+    cli.up()
+
+    assert kube.objects() == []
+    assert capsys.readouterr().out.startswith("StatefulSet counters/etcd: deleted, because")
+    assert calls(bin_)[-2:] == [
+        f"refresh --yes --skip-preview --clear-pending-creates --stack dev --config-file {copy}",
+        f"up --yes --skip-preview --refresh --stack dev --config-file {copy}",
+    ]
+
+
+def test_down_deletes_it_too(cli: PulumiCli, bin_: Path, kube: InMemoryKube) -> None:
+    kube.put(made_by("pulumi-kubernetes-1234", ETCD))
+    remember(bin_, creating=[ETCD])
+
+    cli.down()
+
+    assert kube.objects() == []
+
+
+def test_one_that_was_not_made_yet_is_of_no_harm(cli: PulumiCli, bin_: Path, kube: InMemoryKube) -> None:
+    remember(bin_, creating=[ETCD])
+
+    cli.up()
+
+    assert kube.deleted == []
+    assert calls(bin_)[-1].startswith("up ")
+
+
+def test_one_of_somebody_else_s_is_left_alone(cli: PulumiCli, bin_: Path, kube: InMemoryKube) -> None:
+    kube.put(made_by("kubectl", ETCD))
+    remember(bin_, creating=[ETCD])
+
+    cli.up()
+
+    assert kube.deleted == []
+
+
+def test_nothing_is_deleted_for_a_stack_of_another_cluster(cli: PulumiCli, bin_: Path, kube: InMemoryKube) -> None:
+    kube.put(made_by("pulumi-kubernetes-1234", ETCD))
+    remember(bin_, context="other", creating=[ETCD])
+
+    cli.up()
+
+    assert kube.deleted == []
+
+
+def lock(copy: Path, pid: int, host: str) -> None:
+    """Lock the stack as the CLI does it."""
+    folder = copy.parent / ".pulumi/locks/organization/ha-counter/dev"
+    folder.mkdir(parents=True)
+    (folder / "3c2c9f8a.json").write_text(json.dumps({"pid": pid, "username": "root", "hostname": host}))
+    (folder / "3c2c9f8a.json.attrs").write_text("of the bucket")
+
+
+@pytest.fixture
+def dead() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_its_lock_is_removed(cli: PulumiCli, bin_: Path, copy: Path, dead: int, command: str) -> None:
+    lock(copy, dead, socket.gethostname())
+
+    getattr(cli, command)()
+
+    assert calls(bin_)[1] == "cancel --yes --stack dev"
+
+
+def test_the_lock_of_a_run_that_lives_is_respected(cli: PulumiCli, bin_: Path, copy: Path) -> None:
+    lock(copy, os.getpid(), socket.gethostname())
+
+    cli.up()
+
+    assert "cancel --yes --stack dev" not in calls(bin_)
+
+
+def test_the_lock_of_another_machine_is_respected(cli: PulumiCli, bin_: Path, copy: Path, dead: int) -> None:
+    lock(copy, dead, "elsewhere")
+
+    cli.up()
+
+    assert "cancel --yes --stack dev" not in calls(bin_)
+
+
 # What is remembered.
 
 
@@ -261,6 +413,41 @@ def test_a_cluster_that_is_gone_is_forgotten(cli: PulumiCli, copy: Path) -> None
 
 def test_one_that_was_never_deployed_to_is_forgotten_already(cli: PulumiCli) -> None:
     cli.forget()
+
+
+def test_a_backend_of_the_user_s_forgets_the_stack_of_a_cluster_that_is_gone(
+    cli: PulumiCli, bin_: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    cli.up()
+    remember(bin_)
+
+    cli.forget()
+
+    assert calls(bin_)[-1] == "stack rm --force --yes --preserve-config --stack dev"
+    assert not copy.parent.exists()
+
+
+def test_it_remembers_a_stack_that_is_deployed_elsewhere(
+    cli: PulumiCli, bin_: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    cli.up()
+    remember(bin_, context="other")
+
+    cli.forget()
+
+    assert not any(call.startswith("stack rm") for call in calls(bin_))
+
+
+def test_it_is_not_asked_of_a_stack_that_was_never_made(
+    cli: PulumiCli, bin_: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+
+    cli.forget()
+
+    assert not (bin_ / "calls").exists()
 
 
 # Where the CLI is.

@@ -14,14 +14,26 @@ NO_POD_READY = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3}
 SCHEDULED = {"type": "PodScheduled", "status": "True"}
 
 
-def workload(status: Mapping[str, int] = ROLLED_OUT, *, kind: str = "Deployment", wanted: int = 3) -> Object:
+def workload(status: Mapping[str, object] = ROLLED_OUT, *, kind: str = "Deployment", wanted: int = 3) -> Object:
     return {
         "apiVersion": "apps/v1",
         "kind": kind,
         "metadata": {"namespace": "app", "name": "web", "generation": 2},
-        "spec": {"replicas": wanted, "selector": {"matchLabels": {"app": "web", "tier": "front"}}},
+        "spec": {
+            "replicas": wanted,
+            "progressDeadlineSeconds": 600,
+            "selector": {"matchLabels": {"app": "web", "tier": "front"}},
+        },
         "status": {**status},
     }
+
+
+def progress(reason: str) -> list[Object]:
+    return [{"type": "Available", "status": "True"}, {"type": "Progressing", "status": "Unknown", "reason": reason}]
+
+
+GOES_ON = progress("ReplicaSetUpdated")
+STUCK = progress("ProgressDeadlineExceeded")
 
 
 def pod(status: Object, name: str = "web-1", **labels: str) -> Object:
@@ -35,6 +47,7 @@ def waiting(reason: str, message: str) -> Object:
 
 
 RUNNING = {"name": "web", "ready": False, "state": {"running": {}}}
+DONE = {"name": "init", "ready": True, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
 READY = {"name": "web", "ready": True, "state": {"running": {}}}
 
 
@@ -142,6 +155,55 @@ def test_the_deadline_is_told(kube: InMemoryKube, monkeypatch: pytest.MonkeyPatc
         rollout.wait(kube, live, lambda _state: None)
 
 
+# A Deployment that makes no progress any more.
+
+
+def changing(kube: InMemoryKube, *conditions: list[Object]) -> str:
+    """The error of a rollout that has these conditions, one after the other."""
+    states = iter([workload({**NO_POD_READY, "conditions": each}) for each in conditions])
+    before = next(states)
+    kube.put(before)
+    with pytest.raises(LocalError) as error:
+        rollout.wait(kube, before, lambda _: kube.put(next(states)))
+    assert next(states, None) is None, "the end was not waited for"
+    return str(error.value)
+
+
+def test_it_is_not_waited_for(kube: InMemoryKube) -> None:
+    kube.put(pod(waiting("ImagePullBackOff", "not found")))
+
+    error = changing(kube, GOES_ON, GOES_ON, STUCK)
+
+    assert error == "Deployment app/web: 0 of 3 pods ready after 0 s: web-1: ImagePullBackOff: not found"
+
+
+def test_but_that_an_earlier_rollout_was_stuck_says_nothing_of_this_one(kube: InMemoryKube) -> None:
+    assert changing(kube, STUCK, STUCK, GOES_ON, STUCK).endswith("after 0 s: no pod says why")
+
+
+def test_but_it_gets_no_more_time_than_it_has_for_progress(kube: InMemoryKube) -> None:
+    live = workload({**NO_POD_READY, "conditions": STUCK})
+    live["spec"]["progressDeadlineSeconds"] = -1
+
+    assert error_of(kube, live).endswith("after 0 s: no pod says why")
+
+
+def test_one_that_was_stuck_and_gets_ready_after_all_is_well(kube: InMemoryKube) -> None:
+    before = workload({**NO_POD_READY, "conditions": STUCK})
+    kube.put(before)
+
+    rollout.wait(kube, before, lambda _: kube.put(workload({**ROLLED_OUT, "conditions": STUCK})))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_pods_that_can_not_be_made_are_told(kube: InMemoryKube) -> None:
+    refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}
+
+    error = error_of(kube, workload({**NO_POD_READY, "conditions": [refused]}))
+
+    assert error.endswith("s: pods can't be made: exceeded quota")
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("status", "trouble"),
@@ -164,6 +226,15 @@ def test_the_deadline_is_told(kube: InMemoryKube, monkeypatch: pytest.MonkeyPatc
             {"conditions": [SCHEDULED], "containerStatuses": [READY, RUNNING]},
             "web-1: runs but is not ready; see `kubectl logs web-1`",
             id="its second container is not ready",
+        ),
+        pytest.param(
+            {
+                "conditions": [SCHEDULED],
+                "initContainerStatuses": [DONE, *waiting("ErrImagePull", "no such image")["containerStatuses"]],
+                **{"containerStatuses": waiting("PodInitializing", "")["containerStatuses"]},
+            },
+            "web-1: ErrImagePull: no such image",
+            id="its second init container does not come up",
         ),
         pytest.param({"conditions": [SCHEDULED], "containerStatuses": [READY]}, "no pod says why", id="it is ready"),
         pytest.param({}, "no pod says why", id="nothing is known of it"),

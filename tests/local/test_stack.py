@@ -10,10 +10,13 @@ from rich.console import Console
 
 from local import cluster, stack, stack_config
 from local.errors import LocalError
-from local.layout import Layout, find_or_claim
+from local.layout import Layout, find, find_or_claim
+from local.ownership import FIELD_MANAGER
 from local.pulumi_cli import PulumiCli
+from local.remains import namespace_object
 from local.stack import LocalEngine, Target
-from tests.local.in_memory_kube import InMemoryKube
+from tests.local.conftest import is_reserved
+from tests.local.in_memory_kube import InMemoryKube, claim
 
 TARGET = Target("test", None, {"context": "test"}, {"KUBECONFIG": "/kubeconfig"}, None)
 
@@ -152,6 +155,21 @@ def test_a_failed_deployment_is_told(python: Callable[[str], None]) -> None:
         LocalEngine("dev", {}, {}).up()
 
 
+def test_a_preview_is_what_a_dry_run_prints(python: Callable[[str], None], capfd: pytest.CaptureFixture[str]) -> None:
+    python('test "$3 $4" = "up --dry-run" && echo "would be made"')
+
+    LocalEngine("dev", {}, {}).preview()
+
+    assert capfd.readouterr().out == "would be made\n"
+
+
+def test_a_preview_of_what_would_fail_is_told(python: Callable[[str], None]) -> None:
+    python("exit 1")
+
+    with pytest.raises(LocalError, match="`make up` would fail"):
+        LocalEngine("dev", {}, {}).preview()
+
+
 def test_an_output_is_what_the_engine_prints(python: Callable[[str], None]) -> None:
     python('echo "a warning" >&2; test "$3 $4" = "output nodeport" && echo 30180')
 
@@ -171,12 +189,76 @@ def test_it_runs_with_the_target_s_variables(python: Callable[[str], None], monk
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run the command with these arguments; its exit code."""
+    monkeypatch.setattr(cluster, "require_linux_root", lambda: None)
 
     def run(*words: str) -> int:
         monkeypatch.setattr(sys, "argv", ["stack", *words])
         return stack.main()
 
     return run
+
+
+@pytest.mark.parametrize("what", ["up", "down", "destroy"])
+def test_a_command_has_its_local_cluster_for_itself(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    reserved: list[bool] = []
+    monkeypatch.setattr(stack, what, lambda *_: reserved.append(is_reserved("e2e")))
+
+    assert command(what, "--cluster=e2e") == 0
+    assert reserved == [True]
+    assert not is_reserved("e2e")
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_what_the_cluster_will_bring_need_not_be_configured(made: bool) -> None:
+    if made:
+        find_or_claim("other")
+        find_or_claim("e2e")
+
+    overrides = stack._overrides_to_come(arguments(cluster="e2e"))
+
+    assert overrides == {"context": "e2e", "registry": "localhost:5002" if made else "localhost:5001"}
+
+
+def test_a_cluster_of_the_user_s_brings_nothing() -> None:
+    assert stack._overrides_to_come(arguments(context="kind")) == {"context": "kind"}
+
+
+def test_a_preview_makes_no_local_cluster(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("preview", "--cluster=e2e") == 1
+
+    assert capsys.readouterr().err == "error: there is no local cluster 'e2e'; `make up` makes it\n"
+    assert find("e2e") is None
+
+
+def test_a_preview_starts_no_local_cluster(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    find_or_claim("e2e")
+
+    assert command("preview", "--cluster=e2e") == 1
+
+    assert capsys.readouterr().err == "error: local cluster 'e2e' does not answer; `make up` starts what has stopped\n"
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_a_preview_is_of_what_up_would_deploy(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    tmp_path: Path,
+) -> None:
+    node = {"metadata": {"name": "node1"}, "status": {"nodeInfo": {"architecture": "arm64"}}}
+    kubes["kind", None] = InMemoryKube()
+    kubes["kind", None].put({"apiVersion": "v1", "kind": "Node", **node})
+    python(f'echo "$2 $@" >> {tmp_path}/calls')
+
+    assert command("preview", "--context=kind") == 0
+
+    preflight, dry_run = (tmp_path / "calls").read_text().splitlines()
+    assert preflight.startswith("local.preflight ")
+    assert dry_run.startswith("local.deploy ")
+    assert dry_run.endswith("up --dry-run --stack=dev --config=context=kind --config=platform=linux/arm64")
+    assert list(kubes) == [("kind", None)]
 
 
 def test_a_stack_that_there_is_not_is_told_before_anything_is_started(
@@ -234,29 +316,44 @@ def test_destroy_asks_on_a_terminal(
 
 
 @pytest.mark.usefixtures("without_cli")
-def test_after_destroy_the_outputs_are_forgotten(command: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("there", [True, False], ids=["there", "destroyed by a run that was cut off then"])
+def test_after_destroy_the_outputs_are_forgotten(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
     monkeypatch.setattr(cluster, "destroy", lambda *_: None)
     records = [stack_config.load("dev", {"context": context}).record for context in ("e2e", "other")]
     for record in records:
         record.parent.mkdir(parents=True, exist_ok=True)
         record.touch()
-    find_or_claim("e2e")
+    if there:
+        find_or_claim("e2e")
 
     command("destroy", "--cluster=e2e", "--yes")
 
     assert [record.exists() for record in records] == [False, True]
 
 
+Kubes = dict[tuple[str, Path | None], InMemoryKube]
+
+BY_KUBECTL = [{"manager": "kubectl-create", "operation": "Update"}, {"manager": "ha-counter", "operation": "Apply"}]
+
+
+def with_deployment() -> InMemoryKube:
+    """A cluster with a namespace of the stack's, and another."""
+    kube = InMemoryKube()
+    kube.apply(namespace_object("ha-counter"), FIELD_MANAGER)
+    kube.put(namespace_object("default"))
+    kube.put(claim("data-etcd-0"))
+    return kube
+
+
 @pytest.fixture
-def kubes(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, Path | None], InMemoryKube]:
-    """The clusters that are reached, by context and kubeconfig. Each has a namespace `ha-counter` and another."""
-    reached: dict[tuple[str, Path | None], InMemoryKube] = {}
+def kubes(monkeypatch: pytest.MonkeyPatch) -> Kubes:
+    """The clusters that are reached, by context and kubeconfig."""
+    reached: Kubes = {("kind", None): with_deployment()}
 
     def connect(context: str, kubeconfig: Path | None = None) -> InMemoryKube:
-        kube = reached.setdefault((context, kubeconfig), InMemoryKube())
-        for name in ("ha-counter", "default"):
-            kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        return kube
+        return reached.setdefault((context, kubeconfig), with_deployment())
 
     monkeypatch.setattr(stack, "Kube", connect)
     return reached
@@ -266,34 +363,70 @@ def kubes(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, Path | None], InMe
 def test_of_a_cluster_of_the_user_s_destroy_deletes_the_namespace(
     command: Callable[..., int],
     python: Callable[[str], None],
-    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    kubes: Kubes,
     tmp_path: Path,
 ) -> None:
     python(f'echo "$3 $5" > {tmp_path}/call')
+    find_or_claim("ha-counter")  # of no matter
 
     assert command("destroy", "--context=kind", "--yes") == 0
 
     assert (tmp_path / "call").read_text() == "down --config=context=kind\n"
-    assert kubes[("kind", None)].names("Namespace") == ["default"]
+    assert kubes["kind", None].names("Namespace") == ["default"]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_of_a_namespace_of_somebody_else_s_it_deletes_the_stack_s_volumes(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    kubes: Kubes,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    python("exit 0")
+    kube = kubes["kind", None]
+    kube.put({**namespace_object("ha-counter"), "metadata": {"name": "ha-counter", "managedFields": BY_KUBECTL}})
+    kube.put(claim("data-other-0"))
+
+    assert command("destroy", "--context=kind", "--yes") == 0
+
+    assert kube.deleted == ["PersistentVolumeClaim ha-counter/data-etcd-0"]
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "The namespace ha-counter in context kind stays, without the volumes: kubectl-create made it or wrote to it, "
+        "too. To delete it:",
+        "  kubectl --context kind delete namespace ha-counter",
+    ]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_before_it_deletes_the_namespace_it_says_what_else_is_there(
+    command: Callable[..., int], kubes: Kubes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    kubes["kind", None].put(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "ha-counter", "name": "mine"}}
+    )
+
+    assert command("destroy", "--context=kind") == 1
+
+    assert "and so the count. With it goes what else is there: ConfigMap ha-counter/mine." in capsys.readouterr().err
+    assert kubes["kind", None].deleted == []
 
 
 @pytest.mark.usefixtures("without_cli")
 def test_where_the_deployment_stays_the_namespace_stays(
-    command: Callable[..., int],
-    python: Callable[[str], None],
-    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    command: Callable[..., int], python: Callable[[str], None], kubes: Kubes
 ) -> None:
     python("exit 1")
 
     assert command("destroy", "--context=kind", "--yes") == 1
-    assert kubes == {}
+    assert kubes["kind", None].deleted == []
 
 
 @pytest.mark.usefixtures("without_cli")
 def test_the_namespace_is_deleted_where_the_stack_is(
     command: Callable[..., int],
     python: Callable[[str], None],
-    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    kubes: Kubes,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -303,7 +436,7 @@ def test_the_namespace_is_deleted_where_the_stack_is(
     monkeypatch.setattr(stack_config, "PROJECT_FOLDER", tmp_path)
 
     assert command("destroy", "--context=kind", "--yes") == 0
-    assert list(kubes) == [("kind", Path("/of/the/stack"))]
+    assert kubes["kind", Path("/of/the/stack")].names("Namespace") == ["default"]
 
 
 @pytest.mark.parametrize("what", ["down", "destroy"])

@@ -1,10 +1,11 @@
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import pytest
 
 from local import stack_config
 from local.errors import LocalError
-from local.stack_config import load
+from local.stack_config import add_arguments, as_options, from_arguments, load
 
 PROJECT_FILE = """
 name: ha-counter
@@ -105,3 +106,25 @@ def test_a_file_that_is_not_yaml_is_named(project: Path, file: str) -> None:
 
     with pytest.raises(LocalError, match=rf"{file}: not YAML"):
         load("dev", {})
+
+
+def given(*words: str) -> Namespace:
+    parser = ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_options_say_what_a_command_was_given() -> None:
+    assert from_arguments(given(*as_options("dev", {"namespace": "a=b"})))["namespace"] == "a=b"
+
+
+def test_an_option_without_a_value_is_told() -> None:
+    with pytest.raises(LocalError, match="--config namespace: it must be KEY=VALUE"):
+        from_arguments(given("--config=namespace"))
+
+
+def test_a_password_is_refused_where_others_could_read_it() -> None:
+    with pytest.raises(LocalError, match=r"put it into Pulumi\.dev\.yaml, and don't commit that") as error:
+        from_arguments(given("--config=registryPassword=secret"))
+
+    assert "secret" not in str(error.value)

@@ -1,0 +1,125 @@
+"""How the program is run, and how a run ends that fails."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pulumi.runtime.mocks import MockResourceArgs
+
+from local import builder, deploy, rollout
+from local.builder import Build, Built
+from local.engine import Engine
+from local.errors import LocalError
+from local.kube import Kube, Object
+from tests.local.in_memory_kube import InMemoryKube
+from tests.local.small_programs import CLUSTER, DEPLOYMENT, IMAGE, Up, Write, error_of
+
+
+def test_what_the_program_objects_to_is_told_in_its_words(write: Write, up: Up) -> None:
+    assert error_of(up, write(CLUSTER, 'raise pulumi.RunError("the config is wrong")')) == "the config is wrong"
+
+
+def test_a_bug_in_the_program_keeps_its_own_exception(write: Write, up: Up) -> None:
+    with pytest.raises(ZeroDivisionError):
+        up(write(CLUSTER, "1 / 0"))
+
+
+def test_a_bug_in_an_apply_keeps_its_own_exception(write: Write, up: Up) -> None:
+    with pytest.raises(ZeroDivisionError):
+        up(write(CLUSTER, "namespace.metadata.apply(lambda metadata: 1 / 0)"))
+
+
+def test_of_two_failures_at_once_the_first_is_told(write: Write, up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_has_failed = threading.Event()
+
+    class Watched(Engine):
+        def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+            try:
+                return super().new_resource(args)
+            except LocalError:
+                first_has_failed.set()
+                raise
+
+    def fail(build: Build, _report: Callable[[str], None]) -> Built:
+        if build.target == "second":
+            first_has_failed.wait(timeout=5)
+        raise LocalError(f"the {build.target} one")
+
+    monkeypatch.setattr(deploy, "Engine", Watched)
+    monkeypatch.setattr(builder, "ensure", fail)
+    images = (
+        IMAGE.replace('"image"', f'"{name}"').replace('target="web"', f'target="{name}"')
+        for name in ("first", "second")
+    )
+
+    assert error_of(up, write(CLUSTER, *images)) == "the first one"
+
+
+def test_a_program_that_fails_makes_nothing(write: Write, up: Up, kube: InMemoryKube) -> None:
+    with pytest.raises(ZeroDivisionError):
+        up(write(CLUSTER, "1 / 0"))
+
+    assert kube.applied == []
+
+
+class Rollout:
+    """One that never ends by itself, and reports all the time."""
+
+    def __init__(self) -> None:
+        self.has_begun = threading.Event()
+        self.was_stopped = False
+
+    def wait(self, _kube: Kube, item: Object, report: Callable[[str], None]) -> None:
+        if item["kind"] != "Deployment":
+            return
+        self.has_begun.set()
+        deadline = time.monotonic() + 30  # that is what a failure takes
+        try:
+            while time.monotonic() < deadline:
+                report("0 of 2 pods ready")
+                time.sleep(0.001)
+        except LocalError:
+            self.was_stopped = True
+            raise
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> Rollout:
+    """What a Deployment's rollout does."""
+    fake = Rollout()
+    monkeypatch.setattr(rollout, "wait", fake.wait)
+    return fake
+
+
+TAG = 'docker.Tag("tag", source_image=image.repo_digest, target_image="web:1")'
+
+
+def test_a_rollout_is_not_waited_for_when_another_resource_fails(
+    write: Write, up: Up, waits: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_image: str, _name: str) -> None:
+        assert waits.has_begun.wait(timeout=60)
+        raise LocalError("no such image")
+
+    monkeypatch.setattr(builder, "tag", fail)
+
+    assert error_of(up, write(CLUSTER, IMAGE, DEPLOYMENT, TAG)) == "no such image"
+    assert waits.was_stopped
+
+
+def test_a_rollout_is_not_waited_for_after_ctrl_c(
+    write: Write, up: Up, waits: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(_image: str, _name: str) -> None:
+        assert waits.has_begun.wait(timeout=60)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(builder, "tag", press)
+
+    with pytest.raises(KeyboardInterrupt):
+        up(write(CLUSTER, IMAGE, DEPLOYMENT, TAG))
+    assert waits.was_stopped
