@@ -115,6 +115,10 @@ class InMemoryEtcd:
         """What somebody else does."""
         self.apply(TxnRequest(success=[RequestOp(request_put={"key": key, "value": value})]))
 
+    def delete(self, key: bytes) -> None:
+        """What somebody else does."""
+        self.apply(TxnRequest(success=[RequestOp(request_delete_range={"key": key})]))
+
     def expire(self, lease: int) -> None:
         """End a lease: its keys are deleted."""
         self.leases.discard(lease)
