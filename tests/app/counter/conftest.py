@@ -20,7 +20,7 @@ def replica(store: InMemoryEtcd) -> Iterator[Replica]:
     """A replica that does not keep its clients waiting for long."""
     with closing(Replica(store, patience=0.2)) as replica:
         yield replica
-        store.away = store.loses_replies = False  # so that it can settle everything
+        store.away = store.loses_replies = False  # so that it need not try for long to leave in good order
 
 
 @pytest.fixture

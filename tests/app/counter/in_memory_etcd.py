@@ -1,5 +1,6 @@
 """The part of etcd that the counter uses, in memory: transactions, revisions, leases, compaction, restore."""
 
+import threading
 from dataclasses import dataclass
 
 from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
@@ -42,6 +43,7 @@ class InMemoryEtcd:
         self.leases: set[int] = set()
         self._compacted = 0
         self._lease_ids = 0
+        self._lock = threading.Lock()
         self.pairs: dict[bytes, KeyValue] = {}
         self._history: dict[int, dict[bytes, KeyValue]] = {1: {}}
 
@@ -53,21 +55,24 @@ class InMemoryEtcd:
 
     def transact(self, request: TxnRequest) -> TxnResponse:
         self._check()
-        response = self.apply(request)
+        with self._lock:
+            response = self.apply(request)
         if self.loses_replies:
             raise EtcdUnavailableError("the reply was lost")
         return response
 
     def read(self, request: RangeRequest) -> RangeResponse:
         self._check()
-        return self.range(request)
+        with self._lock:
+            return self.range(request)
 
     def grant_lease(self, seconds: int) -> int:
         assert seconds > 0
         self._check()
-        self._lease_ids += 1
-        self.leases.add(self._lease_ids)
-        return self._lease_ids
+        with self._lock:
+            self._lease_ids += 1
+            self.leases.add(self._lease_ids)
+            return self._lease_ids
 
     def keep_alive(self, lease: int) -> bool:
         self._check()
@@ -75,7 +80,8 @@ class InMemoryEtcd:
 
     def revoke_lease(self, lease: int) -> None:
         self._check()
-        self.expire(lease)
+        with self._lock:
+            self.expire(lease)
 
     def count_members(self) -> int:
         self._check()
@@ -104,6 +110,14 @@ class InMemoryEtcd:
         else:
             found = [request.key] if request.key in pairs else []
         return RangeResponse(header=self._header(), kvs=[pairs[key] for key in found], count=len(found))
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """What somebody else does."""
+        self.apply(TxnRequest(success=[RequestOp(request_put={"key": key, "value": value})]))
+
+    def delete(self, key: bytes) -> None:
+        """What somebody else does."""
+        self.apply(TxnRequest(success=[RequestOp(request_delete_range={"key": key})]))
 
     def expire(self, lease: int) -> None:
         """End a lease: its keys are deleted."""

@@ -10,8 +10,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from counter.replica import PATIENCE
-
 APP = Path(__file__).parents[3] / "app"
 COMMAND = [sys.executable, "-m", "counter"]
 
@@ -60,7 +58,7 @@ def test_a_replica_without_etcd_starts_and_stops(unused_port: int) -> None:
             assert get(f"{url}/static")[0] == 200
             start = time.monotonic()
             status, answer = get(f"{url}/increment")
-            assert time.monotonic() - start < PATIENCE + 1
+            assert time.monotonic() - start < 5, "it would keep the client waiting for ever"
             assert (status, list(answer)) == (503, ["message"])
             assert get(f"{url}/healthz")[0] == 503
             process.send_signal(signal.SIGTERM)

@@ -1,0 +1,93 @@
+import threading
+
+from counter.requests import Counted, Fate, Request, Waiting
+
+
+def queue(*requests: Request) -> Waiting:
+    waiting = Waiting()
+    for request in requests:
+        waiting.add(request)
+    return waiting
+
+
+def test_a_request_is_settled_once() -> None:
+    request = Request()
+    assert request.wait(0) is None
+    request.settle(Counted(1))
+    request.settle(Fate.UNKNOWN)
+    assert request.wait(0) == Counted(1)
+
+
+def test_one_who_waits_is_woken() -> None:
+    request = Request()
+    threading.Timer(0.01, request.settle, [Counted(1)]).start()
+    assert request.wait(60) == Counted(1)
+
+
+def test_requests_are_taken_in_their_order_and_once() -> None:
+    requests = [Request(), Request("a"), Request()]
+    waiting = queue(*requests)
+    assert waiting.take(100) == requests
+    assert waiting.take(100) == []
+    assert not waiting.has_some()
+
+
+def test_no_batch_has_more_keys_than_fit_and_none_twice() -> None:
+    first, second, again, third, plain = Request("a"), Request("b"), Request("a"), Request("c"), Request()
+    waiting = queue(first, second, again, third, plain)
+    assert waiting.take(2) == [first, second, plain]
+    assert waiting.take(2) == [again, third]
+
+
+def test_who_gives_up_before_the_batch_was_not_counted() -> None:
+    request, other = Request(), Request()
+    waiting = queue(request, other)
+    assert waiting.give_up(request) is Fate.NOT_COUNTED
+    assert waiting.take(100) == [other]
+
+
+def test_who_gives_up_with_a_key_may_be_counted_elsewhere() -> None:
+    request = Request("a")
+    assert queue(request).give_up(request) is Fate.UNKNOWN
+
+
+def test_who_gives_up_later_may_be_counted() -> None:
+    request = Request()
+    waiting = queue(request)
+    waiting.take(100)
+    assert waiting.give_up(request) is Fate.UNKNOWN
+    assert request.is_given_up
+
+
+def test_who_gives_up_too_late_is_told_the_value() -> None:
+    request = Request()
+    waiting = queue(request)
+    waiting.take(100)
+    request.settle(Counted(7))
+    assert waiting.give_up(request) == Counted(7)
+
+
+def test_requests_are_put_back_before_all_others_but_not_for_nobody() -> None:
+    first, second, given_up, late = Request(), Request(), Request(), Request()
+    waiting = queue(first, second, given_up)
+    taken = waiting.take(100)
+    waiting.add(late)
+    waiting.give_up(given_up)
+    waiting.put_back(taken)
+    assert waiting.take(100) == [first, second, late]
+
+
+def test_the_one_who_takes_is_woken_by_a_request_or_by_hand() -> None:
+    waiting = Waiting()
+    threading.Timer(0.01, waiting.add, [Request()]).start()
+    waiting.wait(60, or_until=lambda: False)
+    assert waiting.take(100)
+    is_stopping = threading.Event()
+
+    def stop() -> None:
+        is_stopping.set()
+        waiting.wake()
+
+    threading.Timer(0.01, stop).start()
+    waiting.wait(60, or_until=is_stopping.is_set)
+    assert is_stopping.is_set()
