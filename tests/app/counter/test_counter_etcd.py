@@ -279,7 +279,7 @@ def test_what_etcd_refuses_is_no_outage(
     client = connect(member.port)
     answer_of(client)
     member.status, member.details = status, "etcdserver: for a reason"
-    with pytest.raises(error, match="^for a reason$"):
+    with pytest.raises(error, match=r"^for a reason$"):
         client.transact(etcdrpc.TxnRequest())
 
 
