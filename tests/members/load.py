@@ -5,10 +5,13 @@ import random
 import threading
 import time
 import uuid
+from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TypeVar
 
 from etcd3.etcdrpc import RangeRequest  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
@@ -75,12 +78,19 @@ class History:
         assert not repeated, f"told more than once: {repeated}"
         lost = [value for value in values if not before < value <= after]
         assert not lost, f"told, but the count has gone from {before} to {after}: {lost}"
-        for fetch in self.fetches:
-            told = max(self.values(since, until=fetch.began), default=0)
-            assert fetch.began < since or fetch.count is None or fetch.count >= told, f"{told} was told before {fetch}"
+        self._check_fetches(since)
         assert len(values) <= after - before <= len(values) + self.unknown(since), (
             f"{after - before} were counted: {len(values)} got a value, and of {self.unknown(since)} nobody knows"
         )
+
+    def _check_fetches(self, since: float) -> None:
+        """Every count that was read has all in it that was told before."""
+        told = sorted((answer.at, answer.value) for answer in self.answers if answer.value and answer.at >= since)
+        largest = [0, *accumulate((value for _, value in told), max)]
+        for fetch in self.fetches:
+            if fetch.count is not None and fetch.began >= since:
+                before = largest[bisect(told, (fetch.began, 0))]
+                assert fetch.count >= before, f"{before} was told before {fetch}"
 
 
 @dataclass(frozen=True)
@@ -115,13 +125,9 @@ class Load:
         self._running = running
         self._stopping = threading.Event()
         work = self._increment_with_keys if with_keys else self._increment
-        self._threads = [
-            threading.Thread(target=do, args=(number,), daemon=True)
-            for number in range(len(running))
-            for do in [*[work] * clients, self._fetch]
-        ]
-        for thread in self._threads:
-            thread.start()
+        tasks = [(do, number) for number in range(len(running)) for do in [*[work] * clients, self._fetch]]
+        self._threads = ThreadPoolExecutor(len(tasks))
+        self._done = [self._threads.submit(do, number) for do, number in tasks]
 
     def goes_on(self, answers: int = 30) -> None:
         """Wait until every replica has counted so many more."""
@@ -136,9 +142,9 @@ class Load:
     def close(self) -> None:
         """Wait until every client has its answer."""
         self._stopping.set()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive(), "a client still waits for its answer"
+        for done in self._done:
+            done.result(PATIENCE)
+        self._threads.shutdown()
 
     def _fetch(self, number: int) -> None:
         """Read, not too often."""

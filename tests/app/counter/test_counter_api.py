@@ -1,4 +1,5 @@
 import logging
+import time
 
 import pytest
 from falcon.testing import TestClient
@@ -56,6 +57,15 @@ def test_etcd_away_is_a_503_that_says_when_to_come_back(client: TestClient, stor
     assert list(result.json) == ["message"]
     assert "etcd" in result.json["message"]
     assert "192.0.2.1" not in result.text, "clients learn nothing of the inside"
+
+
+def test_a_read_that_goes_unanswered_is_tried_again(
+    client: TestClient, store: InMemoryEtcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.simulate_get("/increment")
+    store.away = True
+    monkeypatch.setattr(time, "sleep", lambda _: setattr(store, "away", False))
+    assert client.simulate_get("/fetch").json["content"] == "count value = 1"
 
 
 def test_an_unconfirmed_increment_is_not_called_uncounted(client: TestClient, store: InMemoryEtcd) -> None:
