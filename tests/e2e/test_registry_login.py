@@ -168,6 +168,7 @@ def test_without_the_login_there_is_no_image(system: System, registry: str) -> N
 def test_a_wrong_password_is_told_without_its_text(system: System, registry: str, checkout: Path) -> None:
     up = _make("up", system, registry, checkout, WRONG)
     assert up.returncode != 0
+    assert "nothing was changed" in up.stdout
     assert re.search(rf"{registry}.*unauthorized", up.stdout, re.IGNORECASE)
     assert not _tells(up.stdout, WRONG)
     answer = requests.get(f"http://{system.layout.nodes[0].address}:{PORT}/static", timeout=10)
