@@ -51,9 +51,9 @@ def test_a_replica_without_etcd_starts_and_stops(unused_port: int) -> None:
     with subprocess.Popen(COMMAND, env=variables, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            for line in process.stdout:
-                if "serving on port" in line:
-                    break
+            log = ""
+            while "serving on port" not in log:
+                log += process.stdout.readline()
             url = f"http://127.0.0.1:{unused_port}"
             assert get(f"{url}/static")[0] == 200
             start = time.monotonic()
@@ -62,7 +62,7 @@ def test_a_replica_without_etcd_starts_and_stops(unused_port: int) -> None:
             assert (status, list(answer)) == (503, ["message"])
             assert get(f"{url}/healthz")[0] == 503
             process.send_signal(signal.SIGTERM)
-            log = process.stdout.read()
+            log += process.stdout.read()
             assert process.wait(timeout=5) == 0
         finally:
             process.kill()
