@@ -36,7 +36,7 @@ class Member:
     client_port: int
     peer_port: int
     process: subprocess.Popen[bytes] | None = None
-    starts: list[str] = field(default_factory=list)  # what it is started with
+    command: list[str] = field(default_factory=list)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -53,7 +53,7 @@ class Member:
     def start(self) -> None:
         assert self.process is None, f"{self.name} runs already"
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.starts, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill(self) -> None:
         """End it with -9, paused or not."""
@@ -92,7 +92,7 @@ class Cluster:
         self.members = [Member(f"m{n}", folder / f"m{n}", next(ports), next(ports)) for n in range(3)]
         for member in self.members:
             member.folder.mkdir()
-            member.starts = self._command(member, self.members, "new", "first")
+            member.command = self._command(member, self.members, "new", "first")
 
     @property
     def endpoints(self) -> list[Endpoint]:
@@ -140,13 +140,13 @@ class Cluster:
         member.folder.mkdir()
         self.control("member", "add", "learner", "--learner", f"--peer-urls={member.peer_url}")
         self.members.append(member)
-        member.starts = self._command(member, self.members, "existing", "first")
+        member.command = self._command(member, self.members, "existing", "first")
         member.start()
         wait_until(lambda: (status := member.status()) is not None and status.leader != 0, "the learner has joined")
         return member
 
     def control(self, *arguments: str) -> str:
-        """Run etcdctl against the first members that are there."""
+        """Run etcdctl against the members that run, and return what it prints."""
         endpoints = ",".join(f"127.0.0.1:{member.client_port}" for member in self.members if member.process)
         return _run(self._binaries / "etcdctl", f"--endpoints={endpoints}", *arguments)
 
