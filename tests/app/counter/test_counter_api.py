@@ -2,9 +2,10 @@ import logging
 import time
 
 import pytest
+from etcd3.etcdrpc import PutRequest, RequestOp, TxnRequest  # type: ignore[import-untyped]  # ships no py.typed
 from falcon.testing import TestClient
 
-from counter.replica import Replica
+from counter.replica import NotCountedError, OutcomeUnknownError, Replica
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 
 PATHS = ["/fetch", "/healthz", "/increment", "/static"]
@@ -71,6 +72,43 @@ def test_a_read_that_goes_unanswered_is_tried_again(
 def test_an_unconfirmed_increment_is_not_called_uncounted(client: TestClient, store: InMemoryEtcd) -> None:
     store.loses_replies = True
     assert "may or may not have been counted" in client.simulate_get("/increment").json["message"]
+
+
+def test_a_key_counts_once(client: TestClient) -> None:
+    answers = [client.simulate_get("/increment", headers={"Idempotency-Key": "order-17"}) for _ in range(2)]
+    assert [result.json for result in answers] == [answer("count value = 1")] * 2
+
+
+@pytest.mark.parametrize("key", ["a b", "x" * 65, 'a"', "a/b"])
+def test_a_key_of_another_form_is_refused_and_not_counted(client: TestClient, key: str) -> None:
+    result = client.simulate_get("/increment", headers={"Idempotency-Key": key})
+    assert result.status_code == 400
+    assert "Idempotency-Key" in result.json["message"]
+    assert client.simulate_get("/fetch").json == answer("count value = 0", **POD)
+
+
+def test_a_value_that_nobody_knows_any_more_is_a_409(client: TestClient, store: InMemoryEtcd) -> None:
+    key = {"Idempotency-Key": "order-17"}
+    assert client.simulate_get("/increment", headers=key).status_code == 200
+    [result] = [name for name in store.values if name.startswith(b"r/")]
+    store.transact(TxnRequest(success=[RequestOp(request_put=PutRequest(key=result, value=b"?"))]))
+    assert client.simulate_get("/increment", headers=key).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(NotCountedError, "was not counted"), (OutcomeUnknownError, "may or may not have been counted")],
+)
+def test_a_503_says_what_is_known(
+    client: TestClient, replica: Replica, monkeypatch: pytest.MonkeyPatch, error: type[Exception], words: str
+) -> None:
+    def fail(_key: str | None) -> int:
+        raise error
+
+    monkeypatch.setattr(replica, "increment", fail)
+    result = client.simulate_get("/increment")
+    assert (result.status_code, result.headers["retry-after"]) == (503, "1")
+    assert words in result.json["message"]
 
 
 def test_etcd_back_is_a_200_again(client: TestClient, store: InMemoryEtcd) -> None:
