@@ -1,6 +1,7 @@
 import resource
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "folder"
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file can grow beyond 4 KiB: what a full disk does, without one."""
+    """No file can grow beyond 4 KiB, the one that this run's output goes to included: what a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("content", ["text", b"bytes"])
@@ -61,11 +64,10 @@ def test_what_a_killed_run_left_is_no_obstacle(folder: Path) -> None:
     assert (folder / "file").read_text() == "whole"
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_without_room_the_file_is_named_and_stays_as_it_was(folder: Path) -> None:
     files.write(folder / "file", "before")
 
-    with pytest.raises(LocalError, match=f"^{folder}/file: can't be written: File too large"):
+    with full_disk(), pytest.raises(LocalError, match=f"^{folder}/file: can't be written: File too large"):
         files.write(folder / "file", "x" * 8192)
 
     assert (folder / "file").read_text() == "before"
