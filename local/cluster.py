@@ -56,7 +56,7 @@ def require_linux_root() -> None:
 def reserved(name: str, console: Console) -> contextlib.AbstractContextManager[None]:
     """The cluster for this command alone. Where another command has it, say so and wait."""
     require_linux_root()
-    return locked(name, lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True))
+    return locked(name, console)
 
 
 def build(console: Console) -> None:
@@ -163,7 +163,7 @@ def memory(layout: Layout) -> int:
 
 def _build(steps: Steps, console: Console) -> Path:
     # Clusters of any name share what is built.
-    with locks.held(cache_root() / "build.lock", lambda text: console.print(text, highlight=False, soft_wrap=True)):
+    with locks.held(cache_root() / "build.lock", console):
         return _build_alone(steps)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local import program, record, stack_config
+from local import locks, program, record, stack_config
 from local.engine import Engine
 from local.errors import LocalError, exit_code
 from local.kube import Kube, delete_and_wait, describe
@@ -89,12 +89,16 @@ def _run(arguments: argparse.Namespace) -> int:
     progress = Console(stderr=True)
     if arguments.dry_run:
         preview(config, Console())
-    elif arguments.command == "up":
-        print_outputs(up(config, progress), arguments.key)
-    elif arguments.command == "down":
-        down(config, progress)
-    else:
+        return 0
+    if arguments.command == "output":
         print_outputs(output(config), arguments.key)
+        return 0
+    # One run at a time changes a stack.
+    with locks.held(config.record.with_suffix(".lock"), progress):
+        if arguments.command == "up":
+            print_outputs(up(config, progress), arguments.key)
+        else:
+            down(config, progress)
     return 0
 
 

@@ -5,10 +5,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+
+from rich.console import Console
 
 from local import files, locks
 from local.errors import LocalError
@@ -236,9 +237,9 @@ def _all() -> list[Layout]:
 
 def clusters_locked() -> contextlib.AbstractContextManager[None]:
     """One command at a time looks at what all clusters share, and changes it. It does not take long."""
-    return locks.held(LOCK_ROOT / "clusters.lock", lambda _: None)
+    return locks.held(LOCK_ROOT / "clusters.lock", Console(quiet=True))
 
 
-def locked(name: str, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
-    """One command at a time changes a cluster. `tell` is told which one is waited for."""
-    return locks.held(LOCK_ROOT / "clusters" / f"{name}.lock", tell)
+def locked(name: str, console: Console) -> contextlib.AbstractContextManager[None]:
+    """One command at a time changes a cluster. Where another one does, say which and wait."""
+    return locks.held(LOCK_ROOT / "clusters" / f"{name}.lock", console)

@@ -3,14 +3,16 @@
 import fcntl
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+
 
 @contextmanager
-def held(file: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """Hold the file's lock while the block runs. Where another command holds it, tell which one is waited for.
+def held(file: Path, console: Console) -> Iterator[None]:
+    """Hold the file's lock while the block runs. Where another command holds it, print which one is waited for.
 
     Programs that the block starts don't inherit the lock: they may outlive the command.
     """
@@ -20,7 +22,9 @@ def held(file: Path, tell: Callable[[str], None]) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            tell(f"waiting for another command to finish: {lock.read().strip() or 'it does not say which'}")
+            holder = lock.read().strip() or "it does not say which"
+            text = f"waiting for another command to finish: {holder}"
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(_this_command())

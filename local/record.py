@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from local import files
+
 
 @dataclass(frozen=True)
 class Record:
@@ -24,8 +26,5 @@ def load(file: Path) -> Record | None:
 
 
 def save(file: Path, record: Record) -> None:
-    """Write it as a whole or not at all, whatever ends this run."""
-    part = file.with_suffix(".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(json.dumps(asdict(record)))
-    part.rename(file)
+    """Write it as a whole or not at all, whatever ends this run. Raises LocalError if that can't be done."""
+    files.write(file, json.dumps(asdict(record)))

@@ -56,14 +56,19 @@ def docker_engine(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
     return fake
 
 
-def is_reserved(name: str) -> bool:
-    """Whether a command has this cluster for itself."""
-    with (layout.LOCK_ROOT / "clusters" / f"{name}.lock").open() as lock:
+def is_locked(file: Path) -> bool:
+    """Whether a command holds this lock."""
+    with file.open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a command has this cluster for itself."""
+    return is_locked(layout.LOCK_ROOT / "clusters" / f"{name}.lock")
 
 
 @pytest.fixture

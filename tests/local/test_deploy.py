@@ -15,6 +15,7 @@ from local.errors import LocalError
 from local.kube import describe
 from local.ownership import STACK_LABEL
 from local.stack_config import StackConfig
+from tests.local.conftest import is_locked
 from tests.local.in_memory_kube import InMemoryKube
 from tests.local.small_programs import (
     CLUSTER,
@@ -529,6 +530,24 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         return afresh(deploy.main)
 
     return run
+
+
+@pytest.mark.parametrize("what", ["up", "down"])
+def test_one_run_at_a_time_changes_a_stack(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    lock = stack_config.load("dev", {"context": "test"}).record.with_suffix(".lock")
+    locked: list[bool] = []
+
+    def change(*_: object) -> dict[str, object]:
+        locked.append(is_locked(lock))
+        return {}
+
+    monkeypatch.setattr(deploy, what, change)
+
+    assert command(what, "--config=context=test") == 0
+    assert locked == [True]
+    assert not is_locked(lock)
 
 
 def test_an_error_is_told_in_one_line(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
