@@ -73,6 +73,39 @@ def test_an_unconfirmed_increment_is_not_called_uncounted(client: TestClient, st
     assert "may or may not have been counted" in client.simulate_get("/increment").json["message"]
 
 
+def test_a_count_that_cannot_be_read_is_a_503(
+    client: TestClient, store: InMemoryEtcd, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.put(b"c/other", b"secret")
+    result = client.simulate_get("/fetch")
+    assert (result.status_code, result.headers["retry-after"]) == (503, "1")
+    assert "c/other" not in result.text
+    assert "c/other" in caplog.text
+
+
+def test_a_key_counts_once(client: TestClient) -> None:
+    first = client.simulate_get("/increment", headers={"Idempotency-Key": "a"})
+    client.simulate_get("/increment")
+    again = client.simulate_get("/increment", headers={"Idempotency-Key": "a"})
+    assert first.json == again.json == answer("count value = 1")
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "a/b", "x" * 65, "ä"])
+def test_a_malformed_key_is_a_400_that_says_what_is_right(client: TestClient, replica: Replica, key: str) -> None:
+    result = client.simulate_get("/increment", headers={"Idempotency-Key": key})
+    assert (result.status_code, result.headers["content-type"]) == (400, "application/json")
+    assert "1 to 64 letters" in result.json["message"]
+    assert replica.fetch() == 0
+
+
+def test_a_keyed_value_that_nobody_knows_is_a_409(client: TestClient, store: InMemoryEtcd) -> None:
+    store.put(b"i/a", b"one 7 0 1")
+    store.put(b"r/one/7", b"?")
+    result = client.simulate_get("/increment", headers={"Idempotency-Key": "a"})
+    assert result.status_code == 409
+    assert "was counted" in result.json["message"]
+
+
 def test_etcd_back_is_a_200_again(client: TestClient, store: InMemoryEtcd) -> None:
     store.away = True
     assert client.simulate_get("/increment").status_code == 503

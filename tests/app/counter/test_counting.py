@@ -201,7 +201,7 @@ def test_a_result_whose_reply_is_lost_is_stored_again_on_the_same_lease(bench: B
 # The shard is folded
 
 
-def test_what_was_never_in_doubt_is_counted_in_the_next_life(bench: Bench, etcd: PlannedEtcd) -> None:
+def test_what_was_never_in_doubt_is_counted_in_the_next_life(bench: Bench) -> None:
     bench.count(None)
     bench.fold()
     [request] = bench.ask(None)
