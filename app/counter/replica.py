@@ -132,7 +132,7 @@ class Replica:
                     self._waiting.wait(KEEP_INTERVAL, or_until=self._stopping.is_set)
             self._leave()
         except _StoppedError:
-            _log.warning("stopped while etcd did not answer; what is left of the shard, others will fold")
+            _log.warning("stopped while etcd did not answer; others will fold what is left here")
 
     def _owes_results(self) -> bool:
         life = self._committer.life

@@ -25,12 +25,13 @@ Connect = Callable[..., EtcdClient]
 StartMember = Callable[..., "Member"]
 
 
-class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer):  # type: ignore[misc]  # untyped bases
+class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer, etcdrpc.LeaseServicer):  # type: ignore[misc]  # untyped
     """One etcd member that listens on a port of 127.0.0.1."""
 
     def __init__(self, store: InMemoryEtcd, port: int = 0) -> None:
         self.status: grpc.StatusCode | None = None
         self.details = "told to"
+        self.ends_streams = False
         self.requests: list[Any] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -38,6 +39,7 @@ class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer):  # type: ignore[misc]
         self._server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
         etcdrpc.add_KVServicer_to_server(self, self._server)
         etcdrpc.add_ClusterServicer_to_server(self, self._server)
+        etcdrpc.add_LeaseServicer_to_server(self, self._server)
         self.port: int = self._server.add_insecure_port(f"127.0.0.1:{port}")
         self._server.start()
 
@@ -52,6 +54,22 @@ class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer):  # type: ignore[misc]
     def MemberList(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
         self._take(request, context)
         return etcdrpc.MemberListResponse(members=[etcdrpc.Member(ID=n) for n in range(self._store.members)])
+
+    def LeaseGrant(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self._take(request, context)
+        return etcdrpc.LeaseGrantResponse(ID=self._store.grant_lease(request.TTL), TTL=request.TTL)
+
+    def LeaseKeepAlive(self, requests: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        for request in requests:
+            self._take(request, context)
+            if self.ends_streams:
+                return
+            yield etcdrpc.LeaseKeepAliveResponse(ID=request.ID, TTL=15 * self._store.keep_alive(request.ID))
+
+    def LeaseRevoke(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self._take(request, context)
+        self._store.revoke_lease(request.ID)
+        return etcdrpc.LeaseRevokeResponse()
 
     def stop(self) -> None:
         self.may_answer.set()
@@ -109,7 +127,7 @@ def answer_of(client: EtcdClient, within: float = 10.0) -> int:
 
 
 def seconds_to_fail(client: EtcdClient) -> float:
-    """Return how long the slowest of the three calls takes to say that etcd is unavailable."""
+    """Return how long the slowest of the calls takes to say that etcd is unavailable."""
 
     def measure(call: Callable[[], object]) -> float:
         start = time.monotonic()
@@ -121,6 +139,9 @@ def seconds_to_fail(client: EtcdClient) -> float:
         client.count_members,
         lambda: client.read(etcdrpc.RangeRequest(key=b"key")),
         lambda: client.transact(etcdrpc.TxnRequest()),
+        lambda: client.grant_lease(15),
+        lambda: client.keep_alive(1),
+        lambda: client.revoke_lease(1),
     ]
     with ThreadPoolExecutor(len(calls)) as threads:
         return max(threads.map(measure, calls))
@@ -132,6 +153,38 @@ def test_the_three_calls(start_member: StartMember, connect: Connect) -> None:
     put = etcdrpc.RequestOp(request_put=etcdrpc.PutRequest(key=b"key", value=b"value"))
     assert client.transact(etcdrpc.TxnRequest(success=[put])).succeeded
     assert [kv.value for kv in client.read(etcdrpc.RangeRequest(key=b"key")).kvs] == [b"value"]
+
+
+def test_a_lease_lives_until_it_is_revoked(start_member: StartMember, connect: Connect, store: InMemoryEtcd) -> None:
+    client = connect(start_member().port)
+    answer_of(client)
+    lease = client.grant_lease(15)
+    assert store.leases == {lease}
+    assert client.keep_alive(lease)
+    client.revoke_lease(lease)
+    assert store.leases == set()
+    assert not client.keep_alive(lease)
+
+
+def test_a_sign_of_life_without_an_answer_tells_nothing(start_member: StartMember, connect: Connect) -> None:
+    member = start_member()
+    client = connect(member.port)
+    answer_of(client)
+    member.ends_streams = True
+    with pytest.raises(EtcdUnavailableError, match="without an answer"):
+        client.keep_alive(1)
+
+
+def test_a_call_on_a_connection_that_is_closed_meanwhile_is_an_outage(
+    start_member: StartMember, connect: Connect
+) -> None:
+    client = connect(start_member().port)
+    answer_of(client)
+    assert client._connection is not None
+    client._connection.channel.close()
+    with pytest.raises(EtcdUnavailableError, match="closed"):
+        client.transact(etcdrpc.TxnRequest())
+    assert answer_of(client) == 3
 
 
 def test_members_are_asked_for_linearizably(start_member: StartMember, connect: Connect) -> None:

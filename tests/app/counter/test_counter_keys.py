@@ -38,7 +38,7 @@ def test_a_foreign_key_adds_nothing_quietly() -> None:
         keys.total_of(b"c/other", b"1 2")
 
 
-@pytest.mark.parametrize("value", [b"", b"1", b"1 2 3", b"1  2", b"one 2", b"-1 2", b"1.5 2", "\u0661 \u0662".encode()])
+@pytest.mark.parametrize("value", [b"", b"1", b"1 2 3", b"1  2", b"one 2", b"-1 2", b"1.5 2", "\u0661 2".encode()])
 def test_a_value_that_the_counter_did_not_write_is_named(value: bytes) -> None:
     with pytest.raises(UnreadableKeyError, match="c/s/one") as error:
         keys.parse_shard(b"c/s/one", value)

@@ -371,6 +371,21 @@ def test_a_shard_is_made_in_the_end(bench: Bench, etcd: PlannedEtcd) -> None:
 # Somebody else writes under the counter's keys
 
 
+def test_a_shard_that_goes_while_it_is_born_is_not_waited_for(bench: Bench, etcd: PlannedEtcd) -> None:
+    bench.life.is_over = True
+    etcd.plan.append("lost")
+    bench.between.append(lambda: etcd.delete(b"c/s/s1"))
+    assert bench.count(None) == [Counted(1)]
+    assert bench.life.shard.id == "s2"
+
+
+def test_a_shard_that_somebody_else_has_written_is_left(bench: Bench, etcd: PlannedEtcd) -> None:
+    etcd.plan.append("late")
+    bench.between.append(lambda: etcd.put(b"c/s/s0", b"5 99"))
+    assert bench.count(None, "a") == [Fate.UNKNOWN, Fate.IN_RECORDS]
+    assert bench.count(None) == [Counted(6)]
+
+
 def test_a_foreign_key_hides_the_values_but_the_count_goes_on(bench: Bench, etcd: PlannedEtcd) -> None:
     etcd.put(b"c/other", b"x")
     assert bench.count(None) == [Fate.UNKNOWN]

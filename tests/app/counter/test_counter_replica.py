@@ -1,0 +1,198 @@
+"""Replicas with their threads, over one etcd in memory."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+
+import pytest
+
+from counter import replica as module
+from counter.replica import NotCountedError, OutcomeUnknownError, Replica, ValueLostError
+from counter.store import EtcdUnavailableError
+from tests.app.counter.in_memory_etcd import InMemoryEtcd
+from tests.app.counter.mishaps import PlannedEtcd
+
+Start = Callable[..., Replica]
+
+
+@pytest.fixture
+def etcd() -> PlannedEtcd:
+    return PlannedEtcd()
+
+
+@pytest.fixture
+def start(etcd: PlannedEtcd) -> Iterator[Start]:
+    """Start a replica; all are closed in the end."""
+    with ExitStack() as replicas:
+
+        def start(patience: float = 30) -> Replica:
+            return replicas.enter_context(closing(Replica(etcd, patience)))
+
+        yield start
+        etcd.away = etcd.loses_replies = False
+
+
+@pytest.fixture
+def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KEEP_INTERVAL", "KEEP_AGAIN_INTERVAL", "FOLD_INTERVAL", "RETRY_INTERVAL"):
+        monkeypatch.setattr(module, name, 0.01)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds that other threads bring about."""
+    for _ in range(3000):
+        if holds():
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("it never came about")
+
+
+def count_at_once(replicas: list[Replica], clients: int, each: int) -> list[int]:
+    """Have many clients count, each at all replicas in turn. Returns the values."""
+    begin = threading.Barrier(clients)
+
+    def client(number: int) -> list[int]:
+        begin.wait()
+        return [replicas[(number + turn) % len(replicas)].increment() for turn in range(each)]
+
+    with ThreadPoolExecutor(clients) as threads:
+        return [value for values in threads.map(client, range(clients)) for value in values]
+
+
+def test_values_are_handed_out_once_and_without_gaps(start: Start) -> None:
+    replicas = [start() for _ in range(3)]
+    values = count_at_once(replicas, clients=20, each=20)
+    assert sorted(values) == list(range(1, 401))
+    assert [replica.fetch() for replica in replicas] == [400] * 3
+
+
+def test_all_that_wait_are_counted_by_one_transaction(start: Start, etcd: PlannedEtcd) -> None:
+    replica = start()
+    assert replica.increment() == 1
+    may_answer = threading.Event()
+    etcd.plan.append(may_answer.wait)
+    with ThreadPoolExecutor(21) as clients:
+        first = clients.submit(replica.increment)
+        until(lambda: not etcd.plan)
+        rest = [clients.submit(replica.increment) for _ in range(20)]
+        until(lambda: len(replica._waiting._requests) == 20)
+        before = etcd.transactions
+        may_answer.set()
+        assert first.result() == 2
+        assert sorted(request.result() for request in rest) == list(range(3, 23))
+    assert etcd.transactions == before + 2
+
+
+def test_a_key_is_counted_once_whoever_is_asked_and_when(start: Start) -> None:
+    first, second = start(), start()
+    value = first.increment("a")
+    assert second.increment() == value + 1
+    assert [first.increment("a"), second.increment("a")] == [value, value]
+    first.close()
+    assert second.increment("a") == value
+    assert second.increment("b") == value + 2
+
+
+def test_a_key_is_counted_once_when_all_ask_at_once(start: Start) -> None:
+    replicas = [start() for _ in range(3)]
+    with ThreadPoolExecutor(12) as clients:
+        values = list(clients.map(lambda number: replicas[number % 3].increment("a"), range(12)))
+    assert values == [1] * 12
+    assert replicas[0].fetch() == 1
+
+
+def test_a_keyed_value_that_nobody_knows_is_lost(start: Start, etcd: PlannedEtcd) -> None:
+    etcd.put(b"i/a", b"one 7 0 1")
+    etcd.put(b"r/one/7", b"?")
+    with pytest.raises(ValueLostError):
+        start().increment("a")
+
+
+def test_without_etcd_an_increment_is_not_counted(start: Start, etcd: PlannedEtcd) -> None:
+    etcd.away = True
+    impatient = start(patience=0.05)
+    with pytest.raises(NotCountedError):
+        impatient.increment()
+    with pytest.raises(OutcomeUnknownError):
+        impatient.increment("a")
+    with pytest.raises(EtcdUnavailableError):
+        impatient.fetch()
+    etcd.away = False
+    assert start().increment() == 1, "what was given up is not counted later"
+
+
+def test_without_replies_the_outcome_is_unknown_and_the_count_exact(start: Start, etcd: PlannedEtcd) -> None:
+    impatient, patient = start(patience=0.3), start()
+    assert patient.increment() == 1
+    until(lambda: impatient._committer.life is not None)
+    etcd.loses_replies = True
+    with pytest.raises(OutcomeUnknownError):
+        impatient.increment()
+    etcd.loses_replies = False
+    assert patient.increment() == 3
+
+
+@pytest.mark.usefixtures("short_intervals")
+def test_a_replica_that_lost_its_shard_goes_on_with_another(start: Start, etcd: PlannedEtcd) -> None:
+    replica, other = start(), start()
+    assert replica.increment() == 1
+    [shard] = [key for key, value in etcd.values.items() if key.startswith(b"c/s/") and value == b"1 1"]
+    etcd.expire(etcd.pairs[b"o/" + shard.removeprefix(b"c/s/")].lease)
+    # Whoever is first: its owner owns it again, or the other one folds it.
+    assert replica.increment() == 2
+    assert other.increment() == 3
+    until(lambda: len([key for key in etcd.values if key.startswith(b"o/")]) == 2)
+
+
+@pytest.mark.usefixtures("short_intervals")
+def test_shards_that_nobody_owns_are_folded(start: Start, etcd: PlannedEtcd) -> None:
+    etcd.put(b"c/s/gone", b"40 1")
+    replica = start()
+    until(lambda: b"c/s/gone" not in etcd.values)
+    assert etcd.values[b"c/base"] == b"40"
+    assert replica.increment() == 41
+
+
+def test_a_replica_that_is_closed_leaves_only_the_count_and_its_records(start: Start, etcd: PlannedEtcd) -> None:
+    replica = start()
+    replica.increment()
+    replica.increment("a")
+    replica.close()
+    assert sorted(key.split(b"/")[0] for key in etcd.values) == [b"c", b"i", b"r"]
+    assert etcd.values[b"c/base"] == b"2"
+    leased = {key for key, pair in etcd.pairs.items() if pair.lease in etcd.leases}
+    assert leased == set(etcd.values) - {b"c/base"}
+    assert len(etcd.leases) == 1, "that of the records: the owner's is given back"
+
+
+def test_a_replica_that_is_closed_counts_what_waits(start: Start, etcd: PlannedEtcd) -> None:
+    replica = start()
+    replica.increment()
+    may_answer = threading.Event()
+    etcd.plan.append(may_answer.wait)
+    with ThreadPoolExecutor(2) as threads:
+        request = threads.submit(replica.increment)
+        until(lambda: not etcd.plan)
+        close = threads.submit(replica.close)
+        may_answer.set()
+        assert request.result() == 2
+        close.result()
+    assert etcd.values == {b"c/base": b"2"}
+
+
+def test_a_replica_that_has_nothing_to_settle_is_closed_without_etcd(start: Start, etcd: PlannedEtcd) -> None:
+    etcd.away = True
+    replica = start()
+    replica.close()
+    assert not any(thread.is_alive() for thread in replica._threads)
+
+
+def test_closing_ends_in_time_without_etcd(start: Start, etcd: InMemoryEtcd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SETTLING_TIME", 0.05)
+    replica = start()
+    replica.increment()
+    etcd.away = True
+    replica.close()
+    until(lambda: not any(thread.is_alive() for thread in replica._threads))
+    assert replica._committer.life is not None, "the shard is left to others"
