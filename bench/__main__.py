@@ -70,6 +70,7 @@ def _run(plan: Plan, result: Path, console: Console) -> int:
             "the numbers will tell of that, too.",
             style="yellow",
             highlight=False,
+            soft_wrap=True,
         )
     with cluster.running() as (layout, config):
         deployment.deploy(layout, config, console)

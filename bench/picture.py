@@ -23,7 +23,7 @@ def draw(report: Report, file: Path) -> None:
     figure = Figure(figsize=(11, 8), layout="constrained")
     machine, plan = report.machine, report.plan
     figure.suptitle(
-        f"Medians of {plan.rounds} rounds of {plan.seconds} s, bars from the least to the most\n"
+        f"Medians of {plan.rounds} x {plan.seconds} s, with bars from the least to the most\n"
         f"three replicas each, {machine.processors} processors for all of it, {machine.when:.10}"
     )
     panels: list[list[Axes]] = figure.subplots(len(ROWS), 2, squeeze=False).tolist()

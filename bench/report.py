@@ -53,43 +53,46 @@ def line(measurement: Measurement) -> str:
 
 def show(report: Report, console: Console) -> None:
     """Print the tables."""
-    console.print(_rates(report))
-    console.print(_ratios(report))
+    plan = report.plan
+    console.print(f"Medians of {plan.rounds} x {plan.seconds} s, with the least and the most.", highlight=False)
+    console.print(_rates(report.summaries))
+    console.print("How many times as many per second, in the same round:")
+    console.print(_ratios(report.ratios))
 
 
-def _rates(report: Report) -> Table:
-    rounds = f"median of {report.plan.rounds} rounds of {report.plan.seconds} s (least to most)"
-    table = Table(title=f"Answers, {rounds}", title_justify="left")
-    table.add_column("what")
-    for heading in ("c", "per second", "p50, ms", "p99, ms", "failed", "lost"):
-        table.add_column(heading, justify="right")
-    for summary in report.summaries:
+def _rates(summaries: Sequence[Summary]) -> Table:
+    table = _table("c", "per second", "least", "most", "p50, ms", "p99, ms", "failed", "lost")
+    for summary in summaries:
         table.add_row(
             summary.target,
             str(summary.concurrency),
-            _with_range(summary.rate, _rate),
+            *_cells(summary.rate, _rate),
             f"{summary.p50.median:.1f}",
             f"{summary.p99.median:.1f}",
-            f"{summary.failures}",
-            "" if summary.lost is None else f"{summary.lost} of {summary.answers}",
+            str(summary.failures),
+            "" if summary.lost is None else str(summary.lost),
         )
     return table
 
 
-def _ratios(report: Report) -> Table:
-    concurrencies = dict.fromkeys(ratio.concurrency for ratio in report.ratios)
-    table = Table(title="How many times as many per second, in the same round", title_justify="left")
-    table.add_column("what")
-    for concurrency in concurrencies:
-        table.add_column(f"c = {concurrency}", justify="right")
-    for comparison in dict.fromkeys(ratio.comparison for ratio in report.ratios):
-        cells = [_with_range(ratio.ratio, _times) for ratio in report.ratios if ratio.comparison == comparison]
-        table.add_row(f"{comparison.numerator} / {comparison.denominator}", *cells)
+def _ratios(ratios: Sequence[Ratio]) -> Table:
+    table = _table("c", "times", "least", "most")
+    for ratio in ratios:
+        comparison = ratio.comparison
+        name = f"{comparison.numerator} over {comparison.denominator}"
+        table.add_row(name, str(ratio.concurrency), *_cells(ratio.ratio, _times))
     return table
 
 
-def _with_range(spread: Spread, shown: Callable[[float], str]) -> str:
-    return f"{shown(spread.median)} ({shown(spread.least)} to {shown(spread.most)})"
+def _table(*numbers: str) -> Table:
+    table = Table("what", box=None, pad_edge=False)
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _cells(spread: Spread, shown: Callable[[float], str]) -> list[str]:
+    return [shown(value) for value in (spread.median, spread.least, spread.most)]
 
 
 def _rate(rate: float) -> str:

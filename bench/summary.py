@@ -44,11 +44,11 @@ class Ratio:
 
 
 def summarize(measurements: Sequence[Measurement]) -> list[Summary]:
-    """One summary for each target and concurrency, in the order in which they were first measured."""
+    """One summary for each target and concurrency, sorted by them."""
     groups: dict[tuple[str, int], list[Measurement]] = {}
     for measurement in measurements:
         groups.setdefault((measurement.target, measurement.concurrency), []).append(measurement)
-    return [_summary(target, concurrency, group) for (target, concurrency), group in groups.items()]
+    return [_summary(target, concurrency, group) for (target, concurrency), group in sorted(groups.items())]
 
 
 def _summary(target: str, concurrency: int, group: Sequence[Measurement]) -> Summary:

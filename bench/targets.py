@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-INCREMENT = "counter /increment"
-STATIC = "counter /static"
-HEALTHZ = "counter /healthz"
-LOCK_INCREMENT = "lock counter /increment"
-GO_STATIC = "Go server /static"
+INCREMENT = "/increment"
+STATIC = "/static"
+HEALTHZ = "/healthz"
+LOCK_INCREMENT = "/increment, lock"
+GO_STATIC = "/static, Go"
 
 LOCK_COUNTER_PORT = 30181
 GO_SERVER_PORT = 30182
