@@ -78,7 +78,7 @@ def _run(plan: Plan, result: Path, console: Console) -> int:
         runs = plan.runs(len(wanted))
         console.print(f"{runs} runs, {runs * plan.seconds / 60:.0f} minutes of load", highlight=False)
         measurements = measure(plan, wanted, str(layout.nodes[0].address), _progress(runs, console))
-    _tell(report.make(this, plan, measurements), result, console)
+        _tell(report.make(this, plan, measurements), result, console)
     wrong = [
         measurement for measurement in measurements if measurement.target == INCREMENT and not measurement.is_exact
     ]
