@@ -25,12 +25,13 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
-    arguments = _parse(sys.argv[1:])
+    arguments = parse(sys.argv[1:])
     plan = Plan(arguments.rounds, arguments.seconds, arguments.concurrencies)
     return exit_code(lambda: _run(plan, RESULTS / arguments.name, Console()))
 
 
-def _parse(words: list[str]) -> argparse.Namespace:
+def parse(words: list[str]) -> argparse.Namespace:
+    """What the command line says. Ends the program where that makes no sense."""
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.counts import Count
 from bench.machine import Machine
 from bench.rounds import Measurement, Plan
 from bench.summary import Ratio, Spread, Summary, compare, summarize
@@ -40,15 +41,24 @@ def line(measurement: Measurement) -> str:
     """One run in a few words."""
     load = measurement.load
     words = [
-        f"round {measurement.round}, c = {measurement.concurrency}, {measurement.target}: {_rate(load.rate)}/s",
+        f"round {measurement.round}, c = {measurement.concurrency}, {measurement.target}: {rate(load.rate)}/s",
         f"p50 {load.p50:.1f} ms",
         f"p99 {load.p99:.1f} ms",
     ]
     if load.failures:
         words.append(f"{load.failures} failed")
     if measurement.count:
-        words.append("count exact" if measurement.is_exact else f"{measurement.count.lost} lost: {measurement.count}")
+        words.append("count exact" if measurement.is_exact else _error(measurement.count))
     return ", ".join(words)
+
+
+def _error(count: Count) -> str:
+    return f"{count.lost:,} of {count.told:,} lost, {count.untold:,} counted that nobody was told"
+
+
+def rate(per_second: float) -> str:
+    """A rate with as many digits as say something."""
+    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.1f}"
 
 
 def show(report: Report, console: Console) -> None:
@@ -66,7 +76,7 @@ def _rates(summaries: Sequence[Summary]) -> Table:
         table.add_row(
             summary.target,
             str(summary.concurrency),
-            *_cells(summary.rate, _rate),
+            *_cells(summary.rate, rate),
             f"{summary.p50.median:.1f}",
             f"{summary.p99.median:.1f}",
             str(summary.failures),
@@ -93,10 +103,6 @@ def _table(*numbers: str) -> Table:
 
 def _cells(spread: Spread, shown: Callable[[float], str]) -> list[str]:
     return [shown(value) for value in (spread.median, spread.least, spread.most)]
-
-
-def _rate(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}"
 
 
 def _times(ratio: float) -> str:
