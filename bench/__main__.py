@@ -73,7 +73,7 @@ def _run(plan: Plan, result: Path, console: Console) -> int:
             highlight=False,
             soft_wrap=True,
         )
-    with cluster.running() as (layout, config):
+    with cluster.running(console) as (layout, config):
         deployment.deploy(layout, config, console)
         wanted = targets(counter_port=int(config["nodePort"]))
         runs = plan.runs(len(wanted))

@@ -13,6 +13,7 @@ from bench.machine import Machine
 from bench.rounds import Measurement, Plan
 from bench.summary import Ratio, Spread, Summary, compare, summarize
 from bench.targets import COMPARISONS
+from local import files
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,11 @@ def make(machine: Machine, plan: Plan, measurements: Sequence[Measurement]) -> R
 
 
 def write(report: Report, file: Path) -> None:
-    """Write all of it as JSON. Rates are per second, p50 and p99 in milliseconds."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(report), indent=1) + "\n")
+    """Write all of it as JSON. Rates are per second, p50 and p99 in milliseconds.
+
+    Raises LocalError if the file can't be written.
+    """
+    files.write(file, json.dumps(asdict(report), indent=1) + "\n")
 
 
 def line(measurement: Measurement) -> str:
