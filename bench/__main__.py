@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cluster, deployment, machine, picture, report
+from bench import answers, cluster, deployment, machine, picture, report
 from bench.load import require_wrk
 from bench.rounds import Measurement, Plan, measure
 from bench.targets import INCREMENT, targets
@@ -76,9 +76,12 @@ def _run(plan: Plan, result: Path, console: Console) -> int:
     with cluster.running(console) as (layout, config):
         deployment.deploy(layout, config, console)
         wanted = targets(counter_port=int(config["nodePort"]))
+        address = str(layout.nodes[0].address)
+        for target in wanted:
+            answers.wait(target, address)
         runs = plan.runs(len(wanted))
-        console.print(f"{runs} runs, {runs * plan.seconds / 60:.0f} minutes of load", highlight=False)
-        measurements = measure(plan, wanted, str(layout.nodes[0].address), _progress(runs, console))
+        console.print(f"{runs} runs of {plan.seconds} s", highlight=False)
+        measurements = measure(plan, wanted, address, _progress(runs, console))
         _tell(report.make(this, plan, measurements), result, console)
     wrong = [
         measurement for measurement in measurements if measurement.target == INCREMENT and not measurement.is_exact
