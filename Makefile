@@ -5,7 +5,7 @@ STACK ?= dev
 TARGET := $(if $(CONTEXT),--context=$(CONTEXT),$(if $(CLUSTER),--cluster=$(CLUSTER)))
 OPTIONS = --stack=$(STACK) --engine=$(ENGINE) $(TARGET)
 
-.PHONY: help up preview down destroy output test lint unit model e2e pulumi-cli requirements
+.PHONY: help up preview down destroy output test lint unit model e2e bench pulumi-cli requirements
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,13 +28,16 @@ output: .venv/installed ## print the node port
 test: lint unit e2e ## all tests
 
 unit: .venv/installed ## the tests that need no cluster
-	@$(PYTHON) -m pytest tests/app tests/infra tests/local
+	@$(PYTHON) -m pytest tests/app tests/bench tests/infra tests/local
 
 model: .venv/installed ## try 200,000 schedules of the counting protocol (SCHEDULES=..., SEED=...)
 	@PYTHONPATH=app:. $(PYTHON) -m tests.app.counter.explore $(if $(SCHEDULES),--schedules=$(SCHEDULES)) $(if $(SEED),--seed=$(SEED))
 
 e2e: .venv/installed ## the tests on real etcd members, then on a local cluster of their own
 	@$(PYTHON) -m pytest tests/members tests/e2e
+
+bench: .venv/installed ## how fast the counter is beside others: 20 minutes, on a local cluster of its own
+	@$(PYTHON) -m bench
 
 lint: .venv/installed ## format, style and types
 	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && $(PYTHON) -m mypy

@@ -1,0 +1,114 @@
+"""Measure how fast the counter is, beside others, on a local cluster that is made for it and destroyed afterwards.
+
+The counter's /increment runs against the usual recipe (a lock and a lease for each request, same etcd), its /static
+against a minimal server in Go, its /healthz against its own /static: each with three replicas behind a node port, under
+load from wrk. The machine does all of it, load included, so it should do nothing else meanwhile, and only the ratios
+say much. After each run of /increment the count is checked against the values that clients were told.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import answers, cluster, deployment, machine, picture, report
+from bench.load import require_wrk
+from bench.rounds import Measurement, Plan, measure
+from bench.targets import INCREMENT, targets
+from local.errors import LocalError, exit_code
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> int:
+    arguments = parse(sys.argv[1:])
+    plan = Plan(arguments.rounds, arguments.seconds, arguments.concurrencies)
+    return exit_code(lambda: _run(plan, RESULTS / arguments.name, Console()))
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """What the command line says. Ends the program where that makes no sense."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=_positive, default=5, help="how often each is measured (default: %(default)s)")
+    parser.add_argument("--seconds", type=_positive, default=10, help="how long each time (default: %(default)s)")
+    parser.add_argument(
+        "--concurrencies",
+        type=_list_of_positives,
+        default=(1, 3, 50, 200),
+        metavar="C,C,...",
+        help="with how many connections (default: 1,3,50,200)",
+    )
+    parser.add_argument(
+        "--name",
+        default=f"{datetime.now():%Y-%m-%d-%H%M}",
+        help="of the files in bench/results; `report` is the one that is committed (default: date and time)",
+    )
+    return parser.parse_args(words)
+
+
+def _positive(word: str) -> int:
+    if not word.isdecimal() or int(word) == 0:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of 1 or more")
+    return int(word)
+
+
+def _list_of_positives(words: str) -> tuple[int, ...]:
+    return tuple(sorted({_positive(word) for word in words.split(",")}))
+
+
+def _run(plan: Plan, result: Path, console: Console) -> int:
+    require_wrk()
+    this = machine.here_and_now()
+    if not this.is_quiet:
+        console.print(
+            f"The machine is busy (load {this.load_average} on {this.processors} processors): "
+            "the numbers will tell of that, too.",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
+    with cluster.running(console) as (layout, config):
+        deployment.deploy(layout, config, console)
+        wanted = targets(counter_port=int(config["nodePort"]))
+        address = str(layout.nodes[0].address)
+        for target in wanted:
+            answers.wait(target, address)
+        runs = plan.runs(len(wanted))
+        console.print(f"{runs} runs of {plan.seconds} s", highlight=False)
+        measurements = measure(plan, wanted, address, _progress(runs, console))
+        _tell(report.make(this, plan, measurements), result, console)
+    wrong = [
+        measurement for measurement in measurements if measurement.target == INCREMENT and not measurement.is_exact
+    ]
+    if wrong:
+        raise LocalError(f"the counter miscounted: {'; '.join(report.line(measurement) for measurement in wrong)}")
+    return 0
+
+
+def _progress(runs: int, console: Console) -> Callable[[Measurement], None]:
+    """Prints each run as it ends, with how many there are."""
+    over = itertools.count(1)
+
+    def tell(measurement: Measurement) -> None:
+        line = f"[{next(over)}/{runs}] {report.line(measurement)}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return tell
+
+
+def _tell(done: report.Report, result: Path, console: Console) -> None:
+    files = {ending: result.with_name(f"{result.name}.{ending}") for ending in ("json", "png")}
+    report.show(done, console)
+    report.write(done, files["json"])
+    picture.draw(done, files["png"])
+    console.print(f"All of it: {files['json']}, {files['png']}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

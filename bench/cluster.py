@@ -1,0 +1,40 @@
+"""A local cluster for one run: made with the counter on it, destroyed afterwards."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from local import layout, locks, stack_config
+from local.errors import LocalError
+from local.layout import Layout, cache_root
+from local.stack_config import StackConfig
+
+NAME = "ha-counter-bench"
+STACK = "dev"
+
+
+@contextmanager
+def running(console: Console) -> Iterator[tuple[Layout, StackConfig]]:
+    """The cluster and what is deployed to it, while the block runs, for one command at a time.
+
+    Raises LocalError if it can't be made.
+    """
+    with locks.held(cache_root() / "bench.lock", lambda text: console.print(text, highlight=False, soft_wrap=True)):
+        _stack("destroy", "--yes")  # what an aborted run left behind
+        try:
+            _stack("up")
+            made = layout.find(NAME)
+            if made is None:
+                raise LocalError(f"local cluster {NAME!r} is gone")
+            yield made, stack_config.load(STACK, {})
+        finally:
+            _stack("destroy", "--yes")
+
+
+def _stack(command: str, *options: str) -> None:
+    words = [sys.executable, "-m", "local.stack", command, f"--cluster={NAME}", f"--stack={STACK}", *options]
+    if subprocess.run(words, cwd=stack_config.PROJECT_FOLDER).returncode != 0:
+        raise LocalError(f"`{' '.join(words[1:])}` failed; see above")
