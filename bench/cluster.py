@@ -22,7 +22,7 @@ def running(console: Console) -> Iterator[tuple[Layout, StackConfig]]:
 
     Raises LocalError if it can't be made.
     """
-    with locks.held(cache_root() / "bench.lock", lambda text: console.print(text, highlight=False, soft_wrap=True)):
+    with locks.held(cache_root() / "bench.lock", console):
         _stack("destroy", "--yes")  # what an aborted run left behind
         try:
             _stack("up")
