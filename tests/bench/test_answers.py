@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from bench import answers
@@ -16,7 +18,7 @@ def test_a_target_must_answer_many_times_in_a_row(monkeypatch: pytest.MonkeyPatc
         return next(outcomes)
 
     monkeypatch.setattr(answers, "_answers", answer)
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
 
     answers.wait(TARGET, "10.0.0.1")
 
