@@ -259,7 +259,7 @@ class Committer:
             if request.key is None:
                 request.settle(_counted(count, len(batch.requests), position))
         records = _records(life.shard.id, batch)
-        if records and count is not None and cluster == life.cluster:
+        if records and count is not None:
             life.untold = _Untold(Result(life.shard.id, batch.number, count), records, revision)
         else:
             _settle([batch], Fate.UNKNOWN, Fate.IN_RECORDS)

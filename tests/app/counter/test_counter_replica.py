@@ -171,14 +171,17 @@ def test_a_replica_that_is_closed_counts_what_waits(start: Start, etcd: PlannedE
     replica.increment()
     may_answer = threading.Event()
     etcd.plan.append(may_answer.wait)
-    with ThreadPoolExecutor(2) as threads:
-        request = threads.submit(replica.increment)
+    with ThreadPoolExecutor(3) as threads:
+        under_way = threads.submit(replica.increment)
         until(lambda: not etcd.plan)
+        waiting = threads.submit(replica.increment)
+        until(replica._waiting.has_some)
         close = threads.submit(replica.close)
+        until(replica._stopping.is_set)
         may_answer.set()
-        assert request.result() == 2
+        assert [under_way.result(), waiting.result()] == [2, 3]
         close.result()
-    assert etcd.values == {b"c/base": b"2"}
+    assert etcd.values == {b"c/base": b"3"}
 
 
 def test_a_replica_that_has_nothing_to_settle_is_closed_without_etcd(start: Start, etcd: PlannedEtcd) -> None:

@@ -32,11 +32,18 @@ def test_requests_are_taken_in_their_order_and_once() -> None:
     assert not waiting.has_some()
 
 
-def test_no_batch_has_more_keys_than_fit_and_none_twice() -> None:
-    first, second, again, third, plain = Request("a"), Request("b"), Request("a"), Request("c"), Request()
-    waiting = queue(first, second, again, third, plain)
+def test_no_batch_has_more_keys_than_fit() -> None:
+    first, second, third, plain = Request("a"), Request("b"), Request("c"), Request()
+    waiting = queue(first, second, third, plain)
     assert waiting.take(2) == [first, second, plain]
-    assert waiting.take(2) == [again, third]
+    assert waiting.take(2) == [third]
+
+
+def test_no_batch_has_a_key_twice() -> None:
+    first, again, other = Request("a"), Request("a"), Request("b")
+    waiting = queue(first, again, other)
+    assert waiting.take(100) == [first, other]
+    assert waiting.take(100) == [again]
 
 
 def test_who_gives_up_before_the_batch_was_not_counted() -> None:
