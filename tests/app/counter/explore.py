@@ -16,20 +16,17 @@ from dataclasses import fields
 from counter.requests import Fate, Outcome
 from tests.app.counter.schedule import Faults, ViolationError, World
 
-MOST_BYTES = 100
-
-# One in so many steps is a mishap, if there is one left.
-_MISHAP_IN = 4
+MOST_BYTES = 90
 
 _MOST_INCREMENTS = 6
 _KEYS = (None, None, "k", "l")
 _REPLICAS = 3
 
 _MOST_FAULTS = Faults(
-    timeouts=4,
-    give_ups=2,
-    expiries=3,
-    folds=4,
+    timeouts=5,
+    give_ups=3,
+    expiries=2,
+    folds=6,
     crashes=1,
     snapshots=1,
     restores=1,
@@ -63,11 +60,16 @@ def world_of(choices: bytes) -> tuple[World, bytes]:
 def explore(choices: bytes) -> World:
     """Run one schedule to its end. Raises ViolationError."""
     world, left = world_of(choices)
+    latest = ""  # who took the latest step
     for choice in left:
-        which, is_mishap = divmod(choice, _MISHAP_IN)
-        steps = (world.mishaps() if is_mishap == 0 else []) or world.steps()
+        which, kind = divmod(choice, 4)
+        steps = (world.mishaps() if kind == 0 else []) or world.steps()
+        if kind == 1:  # one goes on for a while, so that it gets somewhere while others don't
+            steps = [step for step in steps if step[0].startswith(latest)] or steps
         if steps:
-            world.take(steps[which % len(steps)])
+            step = steps[which % len(steps)]
+            latest = step[0].partition(":")[0]
+            world.take(step)
     world.calm_down()
     return world
 

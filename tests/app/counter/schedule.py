@@ -223,6 +223,7 @@ class World:
                 steps.append((f"crash {number}", self._crash, (number,)))
             if faults.pauses and not replica.is_paused:
                 steps.append((f"pause {number}", self._pause, (replica,)))
+                steps.append((f"sleep {number}", self._sleep, (replica,)))
             if faults.stops and not replica.is_stopping:
                 steps.append((f"stop {number}", self._stop, (replica,)))
         if faults.refusals and not self._is_lease_refused:
@@ -375,7 +376,8 @@ class World:
         call.told = frozenset(self.told)
 
     def _answer(self, process: Process, call: Call) -> None:
-        process.epoch, process.told = call.epoch, call.told
+        if call.answer and call.answer[0] == "returned":  # an error does not say which history it is of
+            process.epoch, process.told = call.epoch, call.told
         self._run(process, call.answer)
 
     def _lose(self, process: Process, call: Call) -> None:
@@ -395,6 +397,12 @@ class World:
     def _pause(self, replica: Replica) -> None:
         self.faults.pauses -= 1
         replica.is_paused = True
+
+    def _sleep(self, replica: Replica) -> None:
+        """A pause for so long that the replica seems gone."""
+        self._pause(replica)
+        if replica.committer.life:
+            self.etcd.expire(replica.committer.life.lease)
 
     def _resume(self, replica: Replica) -> None:
         replica.is_paused = False
