@@ -76,7 +76,8 @@ def _keys(system: System, prefix: str) -> list[str]:
 
 
 def _keys_without_lease(system: System) -> set[str]:
-    command = "for prefix in c/ i/ o/ r/; do etcdctl get $prefix --prefix --write-out=fields; done | grep -E '^\"(Key|Lease)\"'"
+    read = "for prefix in c/ i/ o/ r/; do etcdctl get $prefix --prefix --write-out=fields; done"
+    command = f"{read} | grep -E '^\"(Key|Lease)\"'"
     lines = system.kubectl("exec", "etcd-0", "--", "sh", "-c", command).splitlines()
     values = [line.partition(" : ")[2].strip('"') for line in lines]
     return {key for key, lease in zip(values[::2], values[1::2], strict=True) if lease == "0"}
