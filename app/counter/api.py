@@ -17,6 +17,13 @@ _log = logging.getLogger(__name__)
 
 _RETRY_AFTER = 1  # seconds
 
+_ETCD_AWAY = "etcd, which keeps the count, does not answer. Please try again."
+_NOT_COUNTED = "etcd, which keeps the count, does not answer: this increment was not counted. Please try again."
+_OUTCOME_UNKNOWN = (
+    "etcd did not confirm this increment: it may or may not have been counted. A repeat with the same Idempotency-Key "
+    "is safe; without a key it may count twice."
+)
+
 # The standard's draft (draft-ietf-httpapi-idempotency-key-header) leaves it to each server what a key may look like.
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -44,12 +51,12 @@ def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.
         app.add_route(path, resource)
     app.set_error_serializer(_serialize_error)
     app.add_error_handler(falcon.HTTPRouteNotFound, _no_such_path(sorted(resources)))
-    app.add_error_handler(EtcdUnavailableError, _etcd_unavailable)
+    app.add_error_handler(EtcdUnavailableError, _unavailable(_ETCD_AWAY))
     app.add_error_handler(EtcdRefusedError, _count_unreadable)
     app.add_error_handler(UnreadableKeyError, _count_unreadable)
     app.add_error_handler(ValueLostError, _value_lost)
-    app.add_error_handler(NotCountedError, _not_counted)
-    app.add_error_handler(OutcomeUnknownError, _outcome_unknown)
+    app.add_error_handler(NotCountedError, _unavailable(_NOT_COUNTED))
+    app.add_error_handler(OutcomeUnknownError, _unavailable(_OUTCOME_UNKNOWN))
     app.add_error_handler(Exception, _unexpected)
     return app
 
@@ -133,10 +140,11 @@ def _no_such_path(paths: Sequence[str]) -> Callable[..., NoReturn]:
     return handle
 
 
-def _etcd_unavailable(*_: object) -> NoReturn:
-    raise falcon.HTTPServiceUnavailable(
-        description="etcd, which keeps the count, does not answer. Please try again.", retry_after=_RETRY_AFTER
-    )
+def _unavailable(description: str) -> Callable[..., NoReturn]:
+    def handle(*_: object) -> NoReturn:
+        raise falcon.HTTPServiceUnavailable(description=description, retry_after=_RETRY_AFTER)
+
+    return handle
 
 
 def _count_unreadable(_request: falcon.Request, _response: falcon.Response, error: Exception, *_: object) -> NoReturn:
@@ -147,24 +155,9 @@ def _count_unreadable(_request: falcon.Request, _response: falcon.Response, erro
     )
 
 
-def _not_counted(*_: object) -> NoReturn:
-    raise falcon.HTTPServiceUnavailable(
-        description="etcd, which keeps the count, does not answer: this increment was not counted. Please try again.",
-        retry_after=_RETRY_AFTER,
-    )
-
-
 def _value_lost(*_: object) -> NoReturn:
     raise falcon.HTTPConflict(
         description="This increment was counted, but nobody was told its value in time to keep it."
-    )
-
-
-def _outcome_unknown(*_: object) -> NoReturn:
-    raise falcon.HTTPServiceUnavailable(
-        description="etcd did not confirm this increment: it may or may not have been counted. A repeat with the same "
-        "Idempotency-Key is safe; without a key it may count twice.",
-        retry_after=_RETRY_AFTER,
     )
 
 

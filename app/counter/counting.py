@@ -27,7 +27,7 @@ One thread uses a Committer; the time limits of those who wait are theirs to kee
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -84,6 +84,10 @@ class Life:
     batches: int = 0
     untold: _Untold | None = None
     is_over: bool = False  # the shard is gone, as somebody else has noticed; between two batches
+
+    def doubtful(self) -> Iterator[Request]:
+        """The requests of all candidates."""
+        return (request for batch in self.candidates for request in batch.requests)
 
 
 class _GivenUpError(Exception):
@@ -162,7 +166,7 @@ class Committer:
                 continue
             except EtcdRefusedError as error:
                 _log.error("etcd does not count: %s", error)
-                _settle(life.candidates, Fate.NOT_COUNTED, Fate.UNKNOWN)
+                _settle(life.doubtful(), Fate.NOT_COUNTED, Fate.UNKNOWN)
                 life.candidates = []
                 return
             if response.succeeded:
@@ -248,22 +252,20 @@ class Committer:
         """This batch was applied, at this revision, and so no other candidate ever will be."""
         if life.untold:
             _tell(life.untold)
-        losers = [other for other in life.candidates if other is not batch]
+        others = {request for other in life.candidates if other is not batch for request in other.requests}
         life.candidates = []
         life.in_doubt = False
         life.untold = None
         life.shard = Shard(
             life.shard.id, ShardValue(life.shard.value.total + len(batch.requests), batch.number), revision
         )
-        for position, request in enumerate(batch.requests):
-            if request.key is None:
-                request.settle(_counted(count, len(batch.requests), position))
+        _tell_without_key(batch, count)
         records = _records(life.shard.id, batch)
         if records and count is not None:
             life.untold = _Untold(Result(life.shard.id, batch.number, count), records, revision)
         else:
-            _settle([batch], Fate.UNKNOWN, Fate.IN_RECORDS)
-        _settle(losers, Fate.NOT_COUNTED, Fate.IN_RECORDS, but=batch)
+            _leave_to_records(records)
+        _settle(others.difference(batch.requests), Fate.NOT_COUNTED, Fate.IN_RECORDS)
         if cluster != life.cluster:
             self._leave(life)
 
@@ -272,12 +274,9 @@ class Committer:
         results = self._results(life)
         for batch in life.candidates:
             if results is not None and batch.number in results:
-                count = results[batch.number]
-                for position, request in enumerate(batch.requests):
-                    if request.key is None:
-                        request.settle(_counted(count, len(batch.requests), position))
+                _tell_without_key(batch, results[batch.number])
         none_was_applied = results is not None and self._clock() - started < RESULTS_ARE_KEPT
-        _settle(life.candidates, Fate.NOT_COUNTED if none_was_applied else Fate.UNKNOWN, Fate.IN_RECORDS)
+        _settle(life.doubtful(), Fate.NOT_COUNTED if none_was_applied else Fate.UNKNOWN, Fate.IN_RECORDS)
         self._leave(life)
 
     def _results(self, life: Life) -> dict[int, int | None] | None:
@@ -293,15 +292,14 @@ class Committer:
         return stored
 
     def _history_is_gone(self, life: Life) -> None:
-        _settle(life.candidates, Fate.UNKNOWN, Fate.IN_RECORDS)
+        _settle(life.doubtful(), Fate.UNKNOWN, Fate.IN_RECORDS)
         self._leave(life)
 
     def _leave(self, life: Life) -> None:
         """Have done with this shard. If it is still there, its owner's lease will end, and somebody will fold it."""
         _log.info("the shard %s is not this replica's any more; it gets another one", life.shard.id)
         if life.untold:
-            for request, _ in life.untold.requests:
-                request.settle(Fate.IN_RECORDS)
+            _leave_to_records(life.untold.requests)
         life.candidates = []
         life.in_doubt = False
         self.life = None
@@ -325,8 +323,7 @@ class Committer:
         if response.succeeded:
             _tell(untold)
         else:
-            for request, _ in untold.requests:
-                request.settle(Fate.IN_RECORDS)
+            _leave_to_records(untold.requests)
 
     def _count_at(self, revision: int) -> int | None:
         """The count at a revision, or None if nobody can know it any more."""
@@ -353,8 +350,12 @@ def _records(shard: str, batch: Batch) -> list[tuple[Request, Record]]:
     ]
 
 
-def _counted(count: int | None, size: int, position: int) -> Counted | Fate:
-    return Fate.UNKNOWN if count is None else Counted(keys.nth_value(count, size, position))
+def _tell_without_key(batch: Batch, count: int | None) -> None:
+    """Settle the requests without a key of a batch that was applied. `count` is the count after it, if it is known."""
+    size = len(batch.requests)
+    for position, request in enumerate(batch.requests):
+        if request.key is None:
+            request.settle(Fate.UNKNOWN if count is None else Counted(keys.nth_value(count, size, position)))
 
 
 def _tell(untold: _Untold) -> None:
@@ -364,10 +365,12 @@ def _tell(untold: _Untold) -> None:
         request.settle(Counted(record.value_in(count)))
 
 
-def _settle(batches: Sequence[Batch], without_key: Fate, with_key: Fate, but: Batch | None = None) -> None:
-    """Settle what is not settled yet in these batches, unless it is in that other one, too."""
-    kept = set(but.requests) if but else set()
-    for batch in batches:
-        for request in batch.requests:
-            if request not in kept:
-                request.settle(without_key if request.key is None else with_key)
+def _leave_to_records(requests: Iterable[tuple[Request, Record]]) -> None:
+    for request, _ in requests:
+        request.settle(Fate.IN_RECORDS)
+
+
+def _settle(requests: Iterable[Request], without_key: Fate, with_key: Fate) -> None:
+    """Settle those that are not settled yet."""
+    for request in requests:
+        request.settle(without_key if request.key is None else with_key)

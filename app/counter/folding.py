@@ -29,7 +29,7 @@ def fold_orphans(store: Store, records: RecordLeases) -> Iterator[Shard]:
     orphans = []
     for pair in totals.kvs:
         if pair.key == keys.BASE:
-            base = Base(keys.parse_base(pair.value), pair.mod_revision)
+            base = transactions.base_in([pair])
         else:
             shard = transactions.shard_in([pair])
             if shard and keys.owner_key(shard.id) not in owned:
@@ -53,8 +53,7 @@ def fold_own(store: Store, life: Life) -> bool:
 
     Raises as `fold_orphans` does.
     """
-    found = store.read(transactions.read_key(keys.BASE)).kvs
-    base = Base(keys.parse_base(found[0].value), found[0].mod_revision) if found else Base()
+    base = transactions.base_in(store.read(transactions.read_key(keys.BASE)).kvs)
     if store.transact(transactions.fold(life.shard, base, None, 0, own=True)).succeeded:
         return True
     left = transactions.shard_in(store.read(transactions.read_key(keys.shard_key(life.shard.id))).kvs)

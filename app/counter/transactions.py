@@ -146,6 +146,14 @@ def shard_in(pairs: Sequence[KeyValue]) -> Shard | None:
     return Shard(keys.shard_of(pair.key), keys.parse_shard(pair.key, pair.value), pair.mod_revision)
 
 
+def base_in(pairs: Sequence[KeyValue]) -> Base:
+    """The base that a read of its key found. Raises UnreadableKeyError."""
+    if not pairs:
+        return Base()
+    [pair] = pairs
+    return Base(keys.parse_base(pair.value), pair.mod_revision)
+
+
 def _unchanged(key: bytes, revision: int) -> Compare:
     """That the key was last written at this revision; 0 means that there is no such key."""
     return Compare(key=key, target=Compare.MOD, result=Compare.EQUAL, mod_revision=revision)

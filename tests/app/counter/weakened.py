@@ -124,7 +124,7 @@ def believe_a_read(patch: Patch) -> None:
                 return
             shard = transactions.shard_in(found.kvs)
             if shard and shard.revision == life.shard.revision:
-                counting._settle(life.candidates, Fate.NOT_COUNTED, Fate.IN_RECORDS)
+                counting._settle(life.doubtful(), Fate.NOT_COUNTED, Fate.IN_RECORDS)
                 life.candidates = []
                 raise _AgainError
 
