@@ -39,17 +39,19 @@ def check(settings: Settings, kube: Kube) -> list[str]:
     Raises LocalError with everything that is missing, and what to do about each.
     """
     nodes = [node for node in kube.list("v1", "Node") if _takes_pods(node)]
+    delivery = settings.images.delivery
+    scheme = _scheme(_host(delivery.registry)) if isinstance(delivery, Push) else None
     faults = [
         *_nodes(settings, nodes),
         *_room(settings, kube, nodes),
         *_storage(settings.etcd, kube),
         *_volumes(settings, kube),
         *_node_port(settings, kube),
-        *_images(settings.images),
+        *_images(settings.images, scheme),
     ]
     if faults:
         raise LocalError("\n  ".join([f"context {settings.cluster.context!r} can't take the deployment yet:", *faults]))
-    return list(_warnings(settings, nodes))
+    return list(_warnings(settings, nodes, scheme))
 
 
 def _takes_pods(node: Object) -> bool:
@@ -182,7 +184,8 @@ def _node_port(settings: Settings, kube: Kube) -> Iterator[str]:
             yield f"node port: {port} is taken by Service {'/'.join(owner)}; set another nodePort"
 
 
-def _images(settings: ImageSettings) -> Iterator[str]:
+def _images(settings: ImageSettings, scheme: str | None) -> Iterator[str]:
+    """`scheme` is how the registry speaks, if there is one that answers."""
     delivery = settings.delivery
     if isinstance(delivery, Existing):
         return
@@ -192,7 +195,7 @@ def _images(settings: ImageSettings) -> Iterator[str]:
         yield f"images: no Docker engine answers at {where}; start it, or name another with DOCKER_HOST"
     if isinstance(delivery, Load):
         yield from _loader(delivery)
-    elif _scheme(_host(delivery.registry)) is None:
+    elif scheme is None:
         host = _host(delivery.registry)
         yield f"images: the registry {host} does not answer from here; start it, or set another `registry`"
     elif engine and settings.login:
@@ -249,12 +252,12 @@ def _scheme(host: str) -> str | None:
     return None
 
 
-def _warnings(settings: Settings, nodes: list[Object]) -> Iterator[str]:
+def _warnings(settings: Settings, nodes: list[Object], scheme: str | None) -> Iterator[str]:
     if len(nodes) < 3:
         yield f"{len(nodes)} node(s): the loss of one can cost etcd its quorum; three survive it"
     if isinstance(settings.images.delivery, Push):
         host = _host(settings.images.delivery.registry)
-        if not _is_here(host) and _scheme(host) == "http":
+        if not _is_here(host) and scheme == "http":
             yield (
                 f"the registry {host} speaks plain HTTP only: the Docker engine must have it in `insecure-registries` "
                 "(/etc/docker/daemon.json), and the nodes must take images from it all the same"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from local import pulumi_state, stack_config
+from local import files, pulumi_state, stack_config
 from local.commands import run
 from local.errors import LocalError
 from local.kube import Kube, Object, delete_and_wait, describe
@@ -81,7 +81,7 @@ class PulumiCli:
             content = {**yaml.safe_load(self._stack_file.read_bytes()), **content}
         values = {f"{PROJECT}:{key}": value for key, value in self.overrides.items()}
         content["config"] = {**(content.get("config") or {}), **values}
-        self._stack_file.write_text(yaml.safe_dump(content))
+        files.write(self._stack_file, yaml.safe_dump(content))
 
     def _take_up_what_was_cut_off(self) -> None:
         """Remove what a run that was killed left behind: its lock, and objects that the state does not know.

@@ -83,9 +83,7 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
     """Bring up the local cluster unless a context is given, deploy, and say where the counter answers."""
     _preflight(arguments.stack, _overrides_to_come(arguments), {}, "--config-only")
     layout = None if arguments.context else cluster.up(arguments.cluster, console)
-    target = _target(arguments, layout)
-    _preflight(arguments.stack, target.overrides, target.environment)
-    target = _for_its_nodes(target, stack_config.load(arguments.stack, target.overrides))
+    target = _checked(_target(arguments, layout), arguments.stack)
     engine = _engine(arguments, target, console)
     engine.up()
     _say_where(target, engine, console)
@@ -93,13 +91,10 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
 
 def preview(arguments: argparse.Namespace, console: Console) -> None:
     """Print what `up` would do to a cluster that runs, and do nothing."""
-    layout = None if arguments.context else find(arguments.cluster)
-    target = _target(arguments, layout)
-    if layout is not None and not control_plane.api_server_answers(layout):
-        raise LocalError(f"local cluster {layout.name!r} does not answer; `make up` starts what has stopped")
-    _preflight(arguments.stack, target.overrides, target.environment)
-    target = _for_its_nodes(target, stack_config.load(arguments.stack, target.overrides))
-    _engine(arguments, target, console).preview()
+    target = _target(arguments, find(arguments.cluster))
+    if target.layout is not None and not control_plane.api_server_answers(target.layout):
+        raise LocalError(f"local cluster {target.layout.name!r} does not answer; `make up` starts what has stopped")
+    _engine(arguments, _checked(target, arguments.stack), console).preview()
 
 
 def _overrides_to_come(arguments: argparse.Namespace) -> Mapping[str, str]:
@@ -107,6 +102,12 @@ def _overrides_to_come(arguments: argparse.Namespace) -> Mapping[str, str]:
     if arguments.context:
         return {"context": arguments.context}
     return _target(arguments, find(arguments.cluster) or Layout(arguments.cluster, 0)).overrides
+
+
+def _checked(target: Target, stack: str) -> Target:
+    """The target as it is to be deployed to. Raises LocalError if it can't take the deployment."""
+    _preflight(stack, target.overrides, target.environment)
+    return _for_its_nodes(target, stack_config.load(stack, target.overrides))
 
 
 def _for_its_nodes(target: Target, config: StackConfig) -> Target:
