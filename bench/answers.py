@@ -2,10 +2,9 @@
 
 import time
 
-import requests
-
 from bench.targets import Target
 from local.errors import LocalError
+from local.health import answers_ok
 
 PATIENCE_SECONDS = 60.0
 IN_A_ROW = 10
@@ -20,19 +19,10 @@ def wait(target: Target, address: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     answers = 0
     while answers < IN_A_ROW:
-        if _answers(url):
+        if answers_ok(url):
             answers += 1
         elif time.monotonic() < deadline:
             answers = 0
             time.sleep(0.2)
         else:
             raise LocalError(f"{target.name}: {url} does not answer")
-
-
-def _answers(url: str) -> bool:
-    with requests.Session() as session:
-        session.trust_env = False  # a proxy for the outside can't reach the nodes
-        try:
-            return session.get(url, timeout=10).ok
-        except requests.RequestException:
-            return False

@@ -17,7 +17,7 @@ def test_a_target_must_answer_many_times_in_a_row(monkeypatch: pytest.MonkeyPatc
         asked.append(url)
         return next(outcomes)
 
-    monkeypatch.setattr(answers, "_answers", answer)
+    monkeypatch.setattr(answers, "answers_ok", answer)
     monkeypatch.setattr(time, "sleep", lambda _: None)
 
     answers.wait(TARGET, "10.0.0.1")
@@ -27,7 +27,7 @@ def test_a_target_must_answer_many_times_in_a_row(monkeypatch: pytest.MonkeyPatc
 
 def test_a_target_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(answers, "_answers", lambda _: False)
+    monkeypatch.setattr(answers, "answers_ok", lambda _: False)
 
     with pytest.raises(LocalError, match=r"/static, Go: http://10\.0\.0\.1:30182/static does not answer"):
         answers.wait(TARGET, "10.0.0.1")

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ def make(target: str, cluster: str, checkout: Path = CHECKOUT, **variables: str)
     return run(["make", "--no-print-directory", target, *settings], checkout)
 
 
-def run(command: list[str], folder: Path = CHECKOUT, **environment: str) -> str:
-    done = subprocess.run(
+def completed(
+    command: list[str], folder: Path, environment: Mapping[str, str], timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What became of a command that is asked nothing. Everything that it printed is in its `stdout`."""
+    return subprocess.run(
         command,
         cwd=folder,
         env={**os.environ, **environment},
@@ -36,7 +39,12 @@ def run(command: list[str], folder: Path = CHECKOUT, **environment: str) -> str:
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         text=True,
+        timeout=timeout,
     )
+
+
+def run(command: list[str], folder: Path = CHECKOUT, **environment: str) -> str:
+    done = completed(command, folder, environment)
     assert done.returncode == 0, f"{' '.join(command)} failed with exit code {done.returncode}:\n{done.stdout}"
     return done.stdout
 

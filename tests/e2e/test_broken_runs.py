@@ -20,7 +20,7 @@ from local import daemons
 from local.layout import STATE_ROOT, Layout, find
 from tests.e2e.host import Host, adopt_orphans, differences, look
 from tests.e2e.load import incrementing
-from tests.e2e.system import CHECKOUT, PATIENCE, System, copy_of_checkout, make, run
+from tests.e2e.system import CHECKOUT, PATIENCE, System, completed, copy_of_checkout, make, run
 
 NAME = "ha-counter-broken"
 PYTHON = str(CHECKOUT / ".venv/bin/python")
@@ -114,16 +114,7 @@ def exists(file: Path) -> Point:
 
 def fails(command: list[str], folder: Path = CHECKOUT, **environment: str) -> str:
     """What the command printed, which must fail by itself, in bounded time and without a traceback."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=2 * PATIENCE,
-    )
+    done = completed(command, folder, environment, 2 * PATIENCE)
     assert done.returncode != 0, done.stdout
     assert "Traceback" not in done.stdout
     return done.stdout

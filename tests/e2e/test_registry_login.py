@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import re
 import shutil
 import socket
@@ -15,7 +14,7 @@ import requests
 import yaml
 
 from local.layout import Layout
-from tests.e2e.system import System, copy_of_checkout, eventually
+from tests.e2e.system import System, completed, copy_of_checkout, eventually
 
 NAMESPACE = "behind-a-login"
 PORT = 30181
@@ -120,15 +119,8 @@ def _make(
     }
     stack = {"config": {f"ha-counter:{key}": value for key, value in config.items()}}
     (checkout / "Pulumi.mine.yaml").write_text(yaml.safe_dump(stack))
-    return subprocess.run(
-        ["make", target, f"CONTEXT={system.layout.name}", "STACK=mine", *more],
-        cwd=checkout,
-        env={**os.environ, **system.layout.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
+    command = ["make", target, f"CONTEXT={system.layout.name}", "STACK=mine", *more]
+    return completed(command, checkout, system.layout.environment)
 
 
 def _tells(text: str, password: str) -> bool:

@@ -6,8 +6,34 @@ import falcon.testing
 import pytest
 
 from counter.api import Dependencies, create_app
+from counter.records import RecordLeases
 from counter.replica import Replica
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
+from tests.app.counter.mishaps import PlannedEtcd
+
+
+class Clock:
+    """Stands still until a test moves it on."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def etcd() -> PlannedEtcd:
+    return PlannedEtcd()
+
+
+@pytest.fixture
+def records(etcd: PlannedEtcd) -> RecordLeases:
+    return RecordLeases(etcd)
 
 
 @pytest.fixture

@@ -11,16 +11,6 @@ from counter.transactions import Shard
 from tests.app.counter.mishaps import PlannedEtcd
 
 
-@pytest.fixture
-def etcd() -> PlannedEtcd:
-    return PlannedEtcd()
-
-
-@pytest.fixture
-def records(etcd: PlannedEtcd) -> RecordLeases:
-    return RecordLeases(etcd)
-
-
 def fold(etcd: PlannedEtcd, records: RecordLeases) -> list[str]:
     return [shard.id for shard in fold_orphans(etcd, records)]
 

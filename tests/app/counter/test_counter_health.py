@@ -4,18 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from counter.health import EtcdHealth
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.app.counter.conftest import Clock
 
 
 @pytest.fixture

@@ -11,16 +11,6 @@ from tests.app.counter.mishaps import PlannedEtcd
 
 
 @pytest.fixture
-def etcd() -> PlannedEtcd:
-    return PlannedEtcd()
-
-
-@pytest.fixture
-def records(etcd: PlannedEtcd) -> RecordLeases:
-    return RecordLeases(etcd)
-
-
-@pytest.fixture
 def counted(etcd: PlannedEtcd) -> None:
     """The key "a" was the first of two in batch 7, after which the count was 12."""
     etcd.put(b"c/base", b"12")

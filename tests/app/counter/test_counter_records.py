@@ -3,19 +3,8 @@ import pytest
 from counter import records
 from counter.records import MAX_AGE, MAX_RECORDS, RecordLeases
 from counter.store import EtcdUnavailableError
+from tests.app.counter.conftest import Clock
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

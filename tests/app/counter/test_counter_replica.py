@@ -17,11 +17,6 @@ Start = Callable[..., Replica]
 
 
 @pytest.fixture
-def etcd() -> PlannedEtcd:
-    return PlannedEtcd()
-
-
-@pytest.fixture
 def start(etcd: PlannedEtcd) -> Iterator[Start]:
     """Start a replica; all are closed in the end."""
     with ExitStack() as replicas:
