@@ -6,11 +6,14 @@ Order and dependencies are the runtime's own.
 import asyncio
 import contextlib
 import runpy
+from collections.abc import Iterator
 from typing import Any
 
 import pulumi
 from pulumi.runtime.mocks import MockMonitor, set_mocks
 from pulumi.runtime.proto.resource_pb2 import (
+    ReadResourceRequest,
+    ReadResourceResponse,
     RegisterResourceHookRequest,
     RegisterResourceRequest,
     RegisterResourceResponse,
@@ -76,9 +79,26 @@ class _Monitor(MockMonitor):
 
     def RegisterResource(self, request: RegisterResourceRequest) -> RegisterResourceResponse:  # noqa: N802
         self._engine.announce(request)
-        response: RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        with _event_loop():
+            response: RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        return response
+
+    def ReadResource(self, request: ReadResourceRequest) -> ReadResourceResponse:  # noqa: N802
+        with _event_loop():
+            response: ReadResourceResponse = super().ReadResource(request)  # type: ignore[no-untyped-call]
         return response
 
     def RegisterResourceHook(self, request: RegisterResourceHookRequest) -> Any:  # noqa: ANN401, N802
         self._engine.announce_hook(request.name, request.callback)
         return super().RegisterResourceHook(request)  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def _event_loop() -> Iterator[None]:
+    """One for this worker thread. The mocks would leave theirs open, of which Python may complain when it ends."""
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        asyncio.set_event_loop(loop)
+        try:
+            yield
+        finally:
+            asyncio.set_event_loop(None)

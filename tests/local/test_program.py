@@ -1,5 +1,6 @@
 """How the program is run, and how a run ends that fails."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -57,6 +58,22 @@ def test_of_two_failures_at_once_the_first_is_told(write: Write, up: Up, monkeyp
     )
 
     assert error_of(up, write(CLUSTER, *images)) == "the first one"
+
+
+def test_no_event_loop_is_left_open(write: Write, up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    loops = []
+    new_event_loop = asyncio.new_event_loop
+
+    def recorded() -> asyncio.AbstractEventLoop:
+        loops.append(new_event_loop())
+        return loops[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", recorded)
+
+    up(write(CLUSTER))
+
+    assert loops
+    assert [loop for loop in loops if not loop.is_closed()] == []
 
 
 def test_a_program_that_fails_makes_nothing(write: Write, up: Up, kube: InMemoryKube) -> None:
