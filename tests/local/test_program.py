@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -128,6 +128,15 @@ def test_a_rollout_is_not_waited_for_when_another_resource_fails(
     assert waits.was_stopped
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """A shell's background job ignores it, and hands that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_a_rollout_is_not_waited_for_after_ctrl_c(
     write: Write, up: Up, waits: Rollout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
