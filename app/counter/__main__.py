@@ -6,12 +6,17 @@ import os
 import sys
 import threading
 from contextlib import closing
+from functools import partial
 
 from counter import settings
-from counter.api import Dependencies, create_app
+from counter.api import Dependencies, begin, create_app
 from counter.etcd import EtcdClient
+from counter.reads import Reads
 from counter.replica import Replica
-from counter.server import serve
+from counter.server import Server, serve
+
+# Seconds that the number of members may be old when /healthz tells it: probes and load are not to add up on etcd.
+MEMBERS_MAX_AGE = 0.5
 
 
 def main() -> int:
@@ -34,9 +39,14 @@ def main() -> int:
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     threading.excepthook = _end_process
     logging.info("replica %s/%s on node %s", config.namespace, config.pod, config.node)
-    with closing(EtcdClient(config.etcd_endpoints)) as etcd, closing(Replica(etcd)) as replica:
-        app = create_app(Dependencies(replica, etcd.count_members, pod=config.pod, node=config.node))
-        serve(app, config.port)
+    with (
+        closing(EtcdClient(config.etcd_endpoints)) as etcd,
+        closing(Replica(etcd)) as replica,
+        closing(Reads(etcd.count_members, max_age=MEMBERS_MAX_AGE)) as members,
+    ):
+        stopping = threading.Event()
+        dependencies = Dependencies(replica, members, stopping.is_set, pod=config.pod, node=config.node)
+        serve(Server(create_app(dependencies), partial(begin, dependencies), config.port, stopping))
     return 0
 
 

@@ -1,28 +1,33 @@
-"""The HTTP interface: four paths, answered in JSON."""
+"""The HTTP interface: a few paths, answered in JSON.
+
+No answer is made before all that it waits for is there. What a request waits for is begun by `begin`, for a server that
+goes on serving others meanwhile and hands it to the answer's maker under BEGUN; without such a server the maker begins
+and waits itself.
+"""
 
 import json
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import falcon
 
 from counter.keys import UnreadableKeyError
-from counter.replica import NotCountedError, OutcomeUnknownError, Replica, ValueLostError
+from counter.reads import Reads
+from counter.replica import Replica
+from counter.requests import Counted, Fate, Outcome
 from counter.store import EtcdRefusedError, EtcdUnavailableError
 
 _log = logging.getLogger(__name__)
 
+BEGUN = "counter.begun"
+
 _RETRY_AFTER = 1  # seconds
 
 _ETCD_AWAY = "etcd, which keeps the count, does not answer. Please try again."
-_NOT_COUNTED = "etcd, which keeps the count, does not answer: this increment was not counted. Please try again."
-_OUTCOME_UNKNOWN = (
-    "etcd did not confirm this increment: it may or may not have been counted. A repeat with the same Idempotency-Key "
-    "is safe; without a key it may count twice."
-)
 
 # The standard's draft (draft-ietf-httpapi-idempotency-key-header) leaves it to each server what a key may look like.
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -30,12 +35,37 @@ _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What the answers are made from. `count_members` raises EtcdUnavailableError when etcd can't answer now."""
+    """What the answers are made from.
+
+    Attributes:
+        replica: The count.
+        members: Reads how many members etcd has, as a quorum agrees on it.
+        is_stopping: Whether the replica should get no new clients.
+        pod: The replica's name.
+        node: That of its node.
+    """
 
     replica: Replica
-    count_members: Callable[[], int]
+    members: Reads[int]
+    is_stopping: Callable[[], bool]
     pod: str
     node: str
+
+
+def begin(dependencies: Dependencies, environ: Mapping[str, Any]) -> Future[Any] | None:
+    """Begin what the answer to a request has to wait for. None if that is nothing.
+
+    `environ` is the request as WSGI has it (PEP 3333).
+    """
+    match environ["REQUEST_METHOD"], environ["PATH_INFO"]:
+        case (("GET" | "POST"), "/increment"):
+            key = environ.get("HTTP_IDEMPOTENCY_KEY")
+            return dependencies.replica.increment(key) if _refusal(environ) is None else None
+        case "GET", "/fetch":
+            return dependencies.replica.fetch()
+        case "GET", "/healthz":
+            return dependencies.members.ask()
+    return None
 
 
 def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.Response]:
@@ -46,7 +76,7 @@ def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.
         "/increment": Increment(dependencies),
         "/fetch": Fetch(dependencies),
     }
-    app = falcon.App(middleware=[OnlyGet()])
+    app = falcon.App(middleware=[EveryPath()])
     for path, resource in resources.items():
         app.add_route(path, resource)
     app.set_error_serializer(_serialize_error)
@@ -54,9 +84,6 @@ def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.
     app.add_error_handler(EtcdUnavailableError, _unavailable(_ETCD_AWAY))
     app.add_error_handler(EtcdRefusedError, _count_unreadable)
     app.add_error_handler(UnreadableKeyError, _count_unreadable)
-    app.add_error_handler(ValueLostError, _value_lost)
-    app.add_error_handler(NotCountedError, _unavailable(_NOT_COUNTED))
-    app.add_error_handler(OutcomeUnknownError, _unavailable(_OUTCOME_UNKNOWN))
     app.add_error_handler(Exception, _unexpected)
     return app
 
@@ -72,13 +99,15 @@ class Static:
 
 
 class Healthz:
-    """Whether the replica can do its work: whether a quorum of etcd answers."""
+    """Whether the replica can do its work: whether a quorum of etcd answers, and no stop is near."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
-    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
-        members = self._dependencies.count_members()
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        members = _result(self._dependencies, request)
+        if self._dependencies.is_stopping():
+            raise falcon.HTTPServiceUnavailable(description="This replica is about to stop.", retry_after=_RETRY_AFTER)
         response.data = _answer_of_pod(f"etcd members = {members}", self._dependencies)
 
 
@@ -86,16 +115,18 @@ class Increment:
     """Count one; with an Idempotency-Key once, however often it is sent."""
 
     def __init__(self, dependencies: Dependencies) -> None:
-        self._replica = dependencies.replica
+        self._dependencies = dependencies
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        key = request.get_header("Idempotency-Key")
-        if key is not None and not _KEY.fullmatch(key):
-            raise falcon.HTTPBadRequest(
-                description=f"Idempotency-Key is {key[:80]!r}, but must be 1 to 64 letters, digits, dots, colons, "
-                "dashes or underscores."
-            )
-        response.data = _answer(f"count value = {self._replica.increment(key)}")
+        refusal = _refusal(request.env)
+        if refusal is not None:
+            raise refusal
+        outcome: Outcome = _result(self._dependencies, request)
+        if not isinstance(outcome, Counted):
+            raise _failure(outcome)
+        response.data = _answer(f"count value = {outcome.value}")
+
+    on_post = on_get
 
 
 class Fetch:
@@ -104,19 +135,77 @@ class Fetch:
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
-    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
-        count = self._dependencies.replica.fetch()
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        count = _result(self._dependencies, request)
         response.data = _answer_of_pod(f"count value = {count}", self._dependencies)
 
 
-class OnlyGet:
-    """Refuses every method but GET. Falcon itself answers 400 to methods it has never heard of."""
+class EveryPath:
+    """What holds for all paths: only the methods that a resource has, and no answer that is of use twice."""
 
-    def process_resource(self, request: falcon.Request, _response: falcon.Response, *_: object) -> None:
-        if request.method != "GET":
+    def process_resource(
+        self, request: falcon.Request, _response: falcon.Response, resource: object, _parameters: Mapping[str, Any]
+    ) -> None:
+        # Falcon itself would answer OPTIONS, and 400 to methods that it has never heard of.
+        allowed = ["GET", "POST"] if hasattr(resource, "on_post") else ["GET"]
+        if request.method not in allowed:
             raise falcon.HTTPMethodNotAllowed(
-                ["GET"], description=f"{request.path} can't be asked with {request.method}, only with GET."
+                allowed,
+                description=f"{request.path} can't be asked with {request.method}, only with {' or '.join(allowed)}.",
             )
+
+    def process_response(
+        self, _request: falcon.Request, response: falcon.Response, _resource: object, _succeeded: bool
+    ) -> None:
+        response.set_header("Cache-Control", "no-store")
+
+
+def _result(dependencies: Dependencies, request: falcon.Request) -> Any:  # noqa: ANN401  # each path has its own
+    """What came of the work that was begun for a request. Raises what that raised."""
+    work: Future[Any] | None = request.env[BEGUN] if BEGUN in request.env else begin(dependencies, request.env)
+    assert work is not None, f"nothing was begun for {request.method} {request.path}"
+    error = work.exception()
+    if error is not None:
+        raise error.with_traceback(None)  # many may have waited for it, and each would make its traceback longer
+    return work.result()
+
+
+def _refusal(environ: Mapping[str, Any]) -> falcon.HTTPError | None:
+    """Why an increment must not be counted, if so."""
+    key = environ.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and not _KEY.fullmatch(key):
+        return falcon.HTTPBadRequest(
+            description=f"Idempotency-Key is {key[:80]!r}, but must be 1 to 64 letters, digits, dots, colons, "
+            "dashes or underscores."
+        )
+    if "prefetch" in environ.get("HTTP_SEC_PURPOSE", environ.get("HTTP_PURPOSE", "")):
+        return falcon.HTTPForbidden(description="An increment is counted when somebody asks for it, not in advance.")
+    return None
+
+
+def _failure(fate: Fate) -> falcon.HTTPError:
+    """What a client is told of an increment that has no value to tell."""
+    match fate:
+        case Fate.NOT_COUNTED:
+            return falcon.HTTPServiceUnavailable(
+                description="not counted: etcd, which keeps the count, does not answer. Please try again.",
+                retry_after=_RETRY_AFTER,
+            )
+        case Fate.VALUE_LOST:
+            return falcon.HTTPConflict(
+                description="This increment was counted, but nobody was told its value in time to keep it."
+            )
+        case Fate.NO_ROOM:
+            return falcon.HTTPTooManyRequests(
+                description="Too many increments with an Idempotency-Key: this request was not taken. Please repeat it "
+                "later, with the same key.",
+                retry_after=_RETRY_AFTER,
+            )
+    return falcon.HTTPServiceUnavailable(
+        description="unknown: repeat with the same Idempotency-Key. etcd did not confirm this increment, so it may or "
+        "may not have been counted. Without a key, a repeat may count twice.",
+        retry_after=_RETRY_AFTER,
+    )
 
 
 # Answers are encoded here and handed over as bytes: Falcon's own way through `media` takes twice as long.
@@ -152,12 +241,6 @@ def _count_unreadable(_request: falcon.Request, _response: falcon.Response, erro
     raise falcon.HTTPServiceUnavailable(
         description="etcd, which keeps the count, has no answer that can be used; the log says more.",
         retry_after=_RETRY_AFTER,
-    )
-
-
-def _value_lost(*_: object) -> NoReturn:
-    raise falcon.HTTPConflict(
-        description="This increment was counted, but nobody was told its value in time to keep it."
     )
 
 

@@ -1,18 +1,23 @@
 """One replica at work: threads that count what waits, keep the shard owned and fold those of replicas that are gone."""
 
 import logging
+import math
 import random
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from counter import keys, transactions
+from counter.budget import Budget
 from counter.counting import Committer, Life
+from counter.deadlines import Deadlines
 from counter.folding import fold_orphans, fold_own
 from counter.lookup import increment_once
 from counter.ownership import keep
+from counter.reads import Reads
 from counter.records import RecordLeases
-from counter.requests import Counted, Fate, Outcome, Request, Waiting
+from counter.requests import Fate, Outcome, Request, Waiting
 from counter.store import EtcdRefusedError, EtcdUnavailableError, Store
 
 _log = logging.getLogger(__name__)
@@ -20,6 +25,12 @@ _log = logging.getLogger(__name__)
 # Seconds for which a client is kept waiting. Longer than etcd takes to elect a leader after it lost one, so that
 # increments outlast that.
 PATIENCE = 3.0
+
+# Seconds between two looks for clients that have waited for long enough.
+EXPIRY_INTERVAL = 0.1
+
+# How many increments with keys are under way at once. Each needs a thread, for it may have to look its key up.
+KEYED_AT_ONCE = 32
 
 # Seconds between two signs of life: a third of the lease. After one that went unanswered the next follows sooner.
 KEEP_INTERVAL = 5.0
@@ -35,70 +46,55 @@ RETRY_INTERVAL = 0.1
 SETTLING_TIME = 10.0
 
 
-class NotCountedError(Exception):
-    """The increment was not counted, and will not be."""
-
-
-class OutcomeUnknownError(Exception):
-    """etcd did not confirm the increment in time: it may have been counted, or may still be."""
-
-
-class ValueLostError(Exception):
-    """The increment with this key was counted, but its value was never told, and nobody knows it any more."""
-
-
 class Replica:
-    """The count that all replicas share. Safe for use by many threads."""
+    """The count that all replicas share. Safe for use by many threads; none is held while an increment waits."""
 
     def __init__(self, store: Store, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._store = store
         self._waiting = Waiting()
+        self._deadlines = Deadlines(self._waiting, patience)
         self._records = RecordLeases(store)
+        self._budget = Budget()
+        self._keyed = ThreadPoolExecutor(KEYED_AT_ONCE, thread_name_prefix="keyed")
+        self._fetches = Reads(lambda: transactions.count_in(store.read(transactions.read_totals()).kvs), patience)
         self._stopping = threading.Event()
         self._given_up = threading.Event()
         self._committer = Committer(store, self._waiting, self._records, self._pause)
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
-            for name, work in [("commit", self._commit), ("own", self._own), ("fold", self._fold)]
+            for name, work in [
+                ("commit", self._commit),
+                ("own", self._own),
+                ("fold", self._fold),
+                ("expire", self._expire),
+            ]
         ]
         for thread in self._threads:
             thread.start()
 
-    def increment(self, key: str | None = None) -> int:
-        """Count one and return the new count. With a key it is counted once, and answered the same each time.
+    def increment(self, key: str | None = None) -> Future[Outcome]:
+        """Count one. With a key it is counted once, and answered the same each time. The outcome is there in time.
 
-        Raises NotCountedError, OutcomeUnknownError, and with a key ValueLostError. A repeat with the same key is safe
-        after any of them.
+        A repeat with the same key is safe after any outcome.
         """
-        deadline = time.monotonic() + self._patience
         if key is None:
             request = Request()
+            self._deadlines.add(request)
             self._waiting.add(request)
-            outcome = self._wait(request, deadline)
-        else:
-            outcome = self._increment_once(key, deadline)
-        if isinstance(outcome, Counted):
-            return outcome.value
-        if outcome is Fate.NOT_COUNTED:
-            raise NotCountedError
-        if outcome is Fate.VALUE_LOST:
-            raise ValueLostError
-        raise OutcomeUnknownError
+            return request
+        if not self._budget.spend():
+            refused: Future[Outcome] = Future()
+            refused.set_result(Fate.NO_ROOM)
+            return refused
+        return self._keyed.submit(self._increment_once, key, time.monotonic() + self._patience)
 
-    def fetch(self) -> int:
-        """Return the count, with every increment in it that was answered before this call.
+    def fetch(self) -> Future[int]:
+        """Read the count, with every increment in it that was answered before this call.
 
-        Raises EtcdUnavailableError, EtcdRefusedError and UnreadableKeyError.
+        The future raises EtcdUnavailableError, EtcdRefusedError and UnreadableKeyError.
         """
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                return transactions.count_in(self._store.read(transactions.read_totals()).kvs)
-            except EtcdUnavailableError:
-                if time.monotonic() + RETRY_INTERVAL > deadline:
-                    raise
-            time.sleep(RETRY_INTERVAL)  # another member is asked then
+        return self._fetches.ask()
 
     def close(self) -> None:
         """Count what still waits, fold the own shard, and stop. Takes SETTLING_TIME at most."""
@@ -109,18 +105,19 @@ class Replica:
         self._given_up.set()
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
+        self._deadlines.expire(math.inf)
+        self._fetches.close()
+        self._keyed.shutdown(wait=False)
 
     def _increment_once(self, key: str, deadline: float) -> Outcome:
+        def wait(request: Request) -> Outcome:
+            return request.wait(deadline - time.monotonic()) or self._waiting.give_up(request)
+
         try:
-            return increment_once(
-                self._store, self._records, self._waiting, key, lambda request: self._wait(request, deadline)
-            )
+            return increment_once(self._store, self._records, self._waiting, key, wait)
         except (EtcdUnavailableError, EtcdRefusedError, keys.UnreadableKeyError) as error:
             _log.warning("the records can't be read: %s", error)
             return Fate.UNKNOWN
-
-    def _wait(self, request: Request, deadline: float) -> Outcome:
-        return request.wait(deadline - time.monotonic()) or self._waiting.give_up(request)
 
     # The threads
 
@@ -157,6 +154,10 @@ class Replica:
     def _keep(self, life: Life) -> bool:
         keep(self._store, life)
         return True
+
+    def _expire(self) -> None:
+        while not self._given_up.wait(EXPIRY_INTERVAL):
+            self._deadlines.expire(time.monotonic())
 
     def _fold(self) -> None:
         while True:

@@ -3,6 +3,8 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,6 +16,7 @@ class Fate(Enum):
     UNKNOWN = "unknown"  # it may have been counted, or may still be
     IN_RECORDS = "in the records"  # a keyed one: what there is to know is in etcd, under its key
     VALUE_LOST = "counted, but its value was never told"  # and nobody knows it any more
+    NO_ROOM = "no room in the records"  # a keyed one that was not taken; one sent before may have been counted
 
 
 @dataclass(frozen=True)
@@ -26,29 +29,30 @@ class Counted:
 Outcome = Counted | Fate
 
 
-class Request:
-    """One increment. It is settled once, by whoever does so first; one who waits for that is woken."""
-
-    __slots__ = ("_settled", "is_given_up", "key", "outcome")
+class Request(Future[Outcome]):
+    """One increment, whose client waits for the outcome. It is settled once, by whoever does so first."""
 
     def __init__(self, key: str | None = None) -> None:
+        super().__init__()
         self.key = key
-        self.outcome: Outcome | None = None
         self.is_given_up = False  # nobody waits for it any more
-        # A lock that is released once is the cheapest thing to wait for.
-        self._settled = threading.Lock()
-        self._settled.acquire()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended, or None if it has not."""
+        return self.result() if self.done() else None
 
     def settle(self, outcome: Outcome) -> None:
-        """Note how it ended, unless that is noted already. To be called by one thread only."""
-        if self.outcome is None:
-            self.outcome = outcome
-            self._settled.release()
+        """Note how it ended, unless that is noted already."""
+        with suppress(InvalidStateError):
+            self.set_result(outcome)
 
     def wait(self, seconds: float) -> Outcome | None:
         """How it ended, or None if that takes longer."""
-        self._settled.acquire(timeout=max(seconds, 0))
-        return self.outcome
+        try:
+            return self.result(max(seconds, 0))
+        except TimeoutError:
+            return None
 
 
 class Waiting:

@@ -19,7 +19,8 @@ from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 
 from counter import keys, transactions
 from counter.etcd import EtcdClient
-from counter.replica import NotCountedError, OutcomeUnknownError, Replica
+from counter.replica import Replica
+from counter.requests import Counted, Fate
 from counter.settings import Endpoint
 from counter.store import EtcdUnavailableError
 from tests.members.cluster import PATIENCE, wait_until
@@ -151,7 +152,7 @@ class Load:
         while not self._stopping.wait(FETCH_INTERVAL):
             began = time.monotonic()
             try:
-                count = self._running[number].replica.fetch()
+                count = self._running[number].replica.fetch().result()
             except EtcdUnavailableError:
                 count = None
             self.history.fetches.append(Fetch(number, began, count))
@@ -173,13 +174,9 @@ class Load:
 
 
 def ask(replica: Replica, number: int, key: str | None = None) -> Answer:
-    try:
-        value = replica.increment(key)
-    except NotCountedError:
-        return Answer(number, time.monotonic(), is_not_counted=True)
-    except OutcomeUnknownError:
-        return Answer(number, time.monotonic())
-    return Answer(number, time.monotonic(), value)
+    outcome = replica.increment(key).result()
+    value = outcome.value if isinstance(outcome, Counted) else None
+    return Answer(number, time.monotonic(), value, is_not_counted=outcome is Fate.NOT_COUNTED)
 
 
 def count_of(endpoints: Sequence[Endpoint]) -> int:

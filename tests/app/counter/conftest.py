@@ -1,4 +1,5 @@
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -6,6 +7,7 @@ import falcon.testing
 import pytest
 
 from counter.api import Dependencies, create_app
+from counter.reads import Reads
 from counter.records import RecordLeases
 from counter.replica import Replica
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
@@ -50,8 +52,19 @@ def replica(store: InMemoryEtcd) -> Iterator[Replica]:
 
 
 @pytest.fixture
-def client(store: InMemoryEtcd, replica: Replica) -> falcon.testing.TestClient:
-    return falcon.testing.TestClient(create_app(Dependencies(replica, store.count_members, pod="pod-1", node="node-1")))
+def stopping() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def dependencies(store: InMemoryEtcd, replica: Replica, stopping: threading.Event) -> Iterator[Dependencies]:
+    with closing(Reads(store.count_members)) as members:
+        yield Dependencies(replica, members, stopping.is_set, pod="pod-1", node="node-1")
+
+
+@pytest.fixture
+def client(dependencies: Dependencies) -> falcon.testing.TestClient:
+    return falcon.testing.TestClient(create_app(dependencies))
 
 
 @pytest.fixture

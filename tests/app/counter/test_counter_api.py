@@ -1,10 +1,12 @@
 import logging
-import time
+import threading
+from concurrent.futures import Future
 
 import pytest
 from falcon.testing import TestClient
 
-from counter.replica import NotCountedError, OutcomeUnknownError, Replica
+from counter.replica import Replica
+from counter.requests import Fate, Outcome
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 
 PATHS = ["/fetch", "/healthz", "/increment", "/static"]
@@ -59,15 +61,6 @@ def test_etcd_away_is_a_503_that_says_when_to_come_back(client: TestClient, stor
     assert "192.0.2.1" not in result.text, "clients learn nothing of the inside"
 
 
-def test_a_read_that_goes_unanswered_is_tried_again(
-    client: TestClient, store: InMemoryEtcd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client.simulate_get("/increment")
-    store.away = True
-    monkeypatch.setattr(time, "sleep", lambda _: setattr(store, "away", False))
-    assert client.simulate_get("/fetch").json["content"] == "count value = 1"
-
-
 def test_an_unconfirmed_increment_is_not_called_uncounted(client: TestClient, store: InMemoryEtcd) -> None:
     store.loses_replies = True
     assert "may or may not have been counted" in client.simulate_get("/increment").json["message"]
@@ -95,7 +88,7 @@ def test_a_malformed_key_is_a_400_that_says_what_is_right(client: TestClient, re
     result = client.simulate_get("/increment", headers={"Idempotency-Key": key})
     assert (result.status_code, result.headers["content-type"]) == (400, "application/json")
     assert "1 to 64 letters" in result.json["message"]
-    assert replica.fetch() == 0
+    assert replica.fetch().result() == 0
 
 
 def test_a_keyed_value_that_nobody_knows_is_a_409(client: TestClient, store: InMemoryEtcd) -> None:
@@ -107,18 +100,24 @@ def test_a_keyed_value_that_nobody_knows_is_a_409(client: TestClient, store: InM
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
-    [(NotCountedError, "was not counted"), (OutcomeUnknownError, "may or may not have been counted")],
+    ("fate", "status", "words"),
+    [
+        (Fate.NOT_COUNTED, 503, "not counted"),
+        (Fate.UNKNOWN, 503, "unknown: repeat with the same Idempotency-Key"),
+        (Fate.NO_ROOM, 429, "not taken"),
+    ],
 )
-def test_a_503_says_what_is_known(
-    client: TestClient, replica: Replica, monkeypatch: pytest.MonkeyPatch, error: type[Exception], words: str
+def test_an_increment_without_a_value_says_what_is_known(
+    client: TestClient, replica: Replica, monkeypatch: pytest.MonkeyPatch, fate: Fate, status: int, words: str
 ) -> None:
-    def fail(_key: str | None) -> int:
-        raise error
+    def increment(_key: str | None) -> Future[Outcome]:
+        outcome: Future[Outcome] = Future()
+        outcome.set_result(fate)
+        return outcome
 
-    monkeypatch.setattr(replica, "increment", fail)
+    monkeypatch.setattr(replica, "increment", increment)
     result = client.simulate_get("/increment")
-    assert (result.status_code, result.headers["retry-after"]) == (503, "1")
+    assert (result.status_code, result.headers["retry-after"]) == (status, "1")
     assert words in result.json["message"]
 
 
@@ -135,15 +134,42 @@ def test_an_unknown_path_is_a_404_that_names_the_paths(client: TestClient) -> No
     assert all(path in result.json["message"] for path in ["/nothing", *PATHS])
 
 
+def test_an_increment_may_be_posted(client: TestClient) -> None:
+    assert client.simulate_post("/increment").json == answer("count value = 1")
+    assert client.simulate_post("/increment", body=b"ignored").json == answer("count value = 2")
+
+
+@pytest.mark.parametrize("header", ["Purpose", "Sec-Purpose"])
+def test_an_increment_in_advance_is_refused(client: TestClient, replica: Replica, header: str) -> None:
+    result = client.simulate_get("/increment", headers={header: "prefetch"})
+    assert (result.status_code, result.headers["content-type"]) == (403, "application/json")
+    assert replica.fetch().result() == 0
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/nothing"])
+def test_no_answer_is_to_be_kept(client: TestClient, path: str) -> None:
+    assert client.simulate_get(path).headers["cache-control"] == "no-store"
+
+
+def test_a_replica_that_stops_is_not_ready_but_serves(client: TestClient, stopping: threading.Event) -> None:
+    stopping.set()
+    result = client.simulate_get("/healthz")
+    assert (result.status_code, result.headers["content-type"]) == (503, "application/json")
+    assert "stop" in result.json["message"]
+    assert client.simulate_get("/increment").status_code == 200
+
+
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # from wsgiref's validator, of BREW
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "BREW"])
 @pytest.mark.parametrize("path", PATHS)
 def test_every_other_method_is_a_405_and_does_nothing(
     client: TestClient, replica: Replica, path: str, method: str
 ) -> None:
+    if (path, method) == ("/increment", "POST"):
+        return
     result = client.simulate_request(method, path)
-    assert (result.status_code, result.headers["allow"]) == (405, "GET")
-    assert replica.fetch() == 0
+    assert (result.status_code, result.headers["allow"]) == (405, "GET, POST" if path == "/increment" else "GET")
+    assert replica.fetch().result() == 0
     if method != "HEAD":
         assert method in result.json["message"]
 

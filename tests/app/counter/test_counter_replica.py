@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
 
 from counter import replica as module
-from counter.replica import NotCountedError, OutcomeUnknownError, Replica, ValueLostError
+from counter.replica import Replica
+from counter.requests import Counted, Fate, Outcome
 from counter.store import EtcdUnavailableError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.mishaps import PlannedEtcd
@@ -43,13 +44,19 @@ def until(holds: Callable[[], bool]) -> None:
     pytest.fail("it never came about")
 
 
+def value_of(increment: Future[Outcome]) -> int:
+    outcome = increment.result(timeout=60)
+    assert isinstance(outcome, Counted)
+    return outcome.value
+
+
 def count_at_once(replicas: list[Replica], clients: int, each: int) -> list[int]:
     """Have many clients count, each at all replicas in turn. Returns the values."""
     begin = threading.Barrier(clients)
 
     def client(number: int) -> list[int]:
         begin.wait()
-        return [replicas[(number + turn) % len(replicas)].increment() for turn in range(each)]
+        return [value_of(replicas[(number + turn) % len(replicas)].increment()) for turn in range(each)]
 
     with ThreadPoolExecutor(clients) as threads:
         return [value for values in threads.map(client, range(clients)) for value in values]
@@ -59,84 +66,77 @@ def test_values_are_handed_out_once_and_without_gaps(start: Start) -> None:
     replicas = [start() for _ in range(3)]
     values = count_at_once(replicas, clients=20, each=20)
     assert sorted(values) == list(range(1, 401))
-    assert [replica.fetch() for replica in replicas] == [400] * 3
+    assert [replica.fetch().result() for replica in replicas] == [400] * 3
 
 
 def test_all_that_wait_are_counted_by_one_transaction(start: Start, etcd: PlannedEtcd) -> None:
     replica = start()
-    assert replica.increment() == 1
+    assert value_of(replica.increment()) == 1
     may_answer = threading.Event()
     etcd.plan.append(may_answer.wait)
-    with ThreadPoolExecutor(21) as clients:
-        first = clients.submit(replica.increment)
-        until(lambda: not etcd.plan)
-        rest = [clients.submit(replica.increment) for _ in range(20)]
-        until(lambda: len(replica._waiting._requests) == 20)
-        before = etcd.transactions
-        may_answer.set()
-        assert first.result() == 2
-        assert sorted(request.result() for request in rest) == list(range(3, 23))
+    first = replica.increment()
+    until(lambda: not etcd.plan)
+    rest = [replica.increment() for _ in range(20)]
+    before = etcd.transactions
+    may_answer.set()
+    assert value_of(first) == 2
+    assert [value_of(request) for request in rest] == list(range(3, 23))
     assert etcd.transactions == before + 2
 
 
 def test_a_key_is_counted_once_whoever_is_asked_and_when(start: Start) -> None:
     first, second = start(), start()
-    value = first.increment("a")
-    assert second.increment() == value + 1
-    assert [first.increment("a"), second.increment("a")] == [value, value]
+    value = value_of(first.increment("a"))
+    assert value_of(second.increment()) == value + 1
+    assert [value_of(first.increment("a")), value_of(second.increment("a"))] == [value, value]
     first.close()
-    assert second.increment("a") == value
-    assert second.increment("b") == value + 2
+    assert value_of(second.increment("a")) == value
+    assert value_of(second.increment("b")) == value + 2
 
 
 def test_a_key_is_counted_once_when_all_ask_at_once(start: Start) -> None:
     replicas = [start() for _ in range(3)]
-    with ThreadPoolExecutor(12) as clients:
-        values = list(clients.map(lambda number: replicas[number % 3].increment("a"), range(12)))
-    assert values == [1] * 12
-    assert replicas[0].fetch() == 1
+    increments = [replicas[number % 3].increment("a") for number in range(12)]
+    assert [value_of(increment) for increment in increments] == [1] * 12
+    assert replicas[0].fetch().result() == 1
 
 
 def test_a_keyed_value_that_nobody_knows_is_lost(start: Start, etcd: PlannedEtcd) -> None:
     etcd.put(b"i/a", b"one 7 0 1")
     etcd.put(b"r/one/7", b"?")
-    with pytest.raises(ValueLostError):
-        start().increment("a")
+    assert start().increment("a").result() is Fate.VALUE_LOST
 
 
 def test_without_etcd_an_increment_is_not_counted(start: Start, etcd: PlannedEtcd) -> None:
     etcd.away = True
     impatient = start(patience=0.05)
-    with pytest.raises(NotCountedError):
-        impatient.increment()
-    with pytest.raises(OutcomeUnknownError):
-        impatient.increment("a")
+    assert impatient.increment().result() is Fate.NOT_COUNTED
+    assert impatient.increment("a").result() is Fate.UNKNOWN
     with pytest.raises(EtcdUnavailableError):
-        impatient.fetch()
+        impatient.fetch().result()
     etcd.away = False
-    assert start().increment() == 1, "what was given up is not counted later"
+    assert value_of(start().increment()) == 1, "what was given up is not counted later"
 
 
 def test_without_replies_the_outcome_is_unknown_and_the_count_exact(start: Start, etcd: PlannedEtcd) -> None:
     impatient, patient = start(patience=0.3), start()
-    assert patient.increment() == 1
+    assert value_of(patient.increment()) == 1
     until(lambda: impatient._committer.life is not None)
     etcd.loses_replies = True
-    with pytest.raises(OutcomeUnknownError):
-        impatient.increment()
+    assert impatient.increment().result() is Fate.UNKNOWN
     etcd.loses_replies = False
-    assert patient.increment() == 3
+    assert value_of(patient.increment()) == 3
 
 
 @pytest.mark.usefixtures("short_intervals")
 def test_a_replica_that_lost_its_shard_goes_on_with_another(start: Start, etcd: PlannedEtcd) -> None:
     replica, other = start(), start()
-    assert replica.increment() == 1
+    assert value_of(replica.increment()) == 1
     [shard] = [key for key, value in etcd.values.items() if key.startswith(b"c/s/") and value == b"1 1"]
     etcd.expire(etcd.pairs[b"o/" + shard.removeprefix(b"c/s/")].lease)
     # Whoever is first: its owner owns it again, or the other one folds it.
-    assert replica.increment() == 2
-    assert other.increment() == 3
+    assert value_of(replica.increment()) == 2
+    assert value_of(other.increment()) == 3
     until(lambda: len([key for key in etcd.values if key.startswith(b"o/")]) == 2)
 
 
@@ -146,13 +146,13 @@ def test_shards_that_nobody_owns_are_folded(start: Start, etcd: PlannedEtcd) -> 
     replica = start()
     until(lambda: b"c/s/gone" not in etcd.values)
     assert etcd.values[b"c/base"] == b"40"
-    assert replica.increment() == 41
+    assert value_of(replica.increment()) == 41
 
 
 def test_a_replica_that_is_closed_leaves_only_the_count_and_its_records(start: Start, etcd: PlannedEtcd) -> None:
     replica = start()
-    replica.increment()
-    replica.increment("a")
+    value_of(replica.increment())
+    value_of(replica.increment("a"))
     replica.close()
     assert sorted(key.split(b"/")[0] for key in etcd.values) == [b"c", b"i", b"r"]
     assert etcd.values[b"c/base"] == b"2"
@@ -163,18 +163,17 @@ def test_a_replica_that_is_closed_leaves_only_the_count_and_its_records(start: S
 
 def test_a_replica_that_is_closed_counts_what_waits(start: Start, etcd: PlannedEtcd) -> None:
     replica = start()
-    replica.increment()
+    value_of(replica.increment())
     may_answer = threading.Event()
     etcd.plan.append(may_answer.wait)
-    with ThreadPoolExecutor(3) as threads:
-        under_way = threads.submit(replica.increment)
-        until(lambda: not etcd.plan)
-        waiting = threads.submit(replica.increment)
-        until(replica._waiting.has_some)
+    under_way = replica.increment()
+    until(lambda: not etcd.plan)
+    waiting = replica.increment()
+    with ThreadPoolExecutor(1) as threads:
         close = threads.submit(replica.close)
         until(replica._stopping.is_set)
         may_answer.set()
-        assert [under_way.result(), waiting.result()] == [2, 3]
+        assert [value_of(under_way), value_of(waiting)] == [2, 3]
         close.result()
     assert etcd.values == {b"c/base": b"3"}
 
@@ -189,7 +188,7 @@ def test_a_replica_that_has_nothing_to_settle_is_closed_without_etcd(start: Star
 def test_closing_ends_in_time_without_etcd(start: Start, etcd: InMemoryEtcd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SETTLING_TIME", 0.05)
     replica = start()
-    replica.increment()
+    value_of(replica.increment())
     etcd.away = True
     replica.close()
     until(lambda: not any(thread.is_alive() for thread in replica._threads))

@@ -1,127 +1,295 @@
-"""The server, in a process of its own: signals reach only a main thread."""
+"""The server, on a port of this machine."""
 
 import http.client
-import os
-import signal
+import json
 import socket
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
 
+import falcon
 import pytest
 
-APP = Path(__file__).parents[3] / "app"
+from counter import server as module
+from counter.api import BEGUN
+from counter.server import Server
 
-# /slow says that it has begun, and ends once standard input does.
-PROGRAM = """
-import logging, os, sys, threading
-import falcon
-from counter.server import serve
+# Seconds. What takes longer never happens.
+PATIENCE = 10.0
 
-input_ended = threading.Event()
 
 class Quick:
-    def on_get(self, request, response):
+    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
         response.data = b"quick"
 
+    def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
+        response.data = request.bounded_stream.read()
+
+
 class Slow:
-    def on_get(self, request, response):
-        os.write(1, b"begun\\n")  # a line at once, whatever other threads write
-        input_ended.wait()
-        response.data = b"slow"
-
-def wait_for_end_of_input():
-    sys.stdin.read()
-    input_ended.set()
-
-logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
-threading.Thread(target=wait_for_end_of_input, daemon=True).start()
-app = falcon.App()
-app.add_route("/quick", Quick())
-app.add_route("/slow", Slow())
-serve(app, 0)
-"""
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        response.data = request.env[BEGUN].result()
 
 
-class Server:
-    """The program above, running."""
+class Broken:
+    def on_get(self, _request: falcon.Request, _response: falcon.Response) -> None:
+        raise RuntimeError("a secret")
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
-            env=os.environ | {"PYTHONPATH": str(APP)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.port = int(self.read_line().removeprefix("serving on port "))
 
-    def get(self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("GET", path, body=body, headers=headers or {})
-            response = connection.getresponse()
-            assert response.getheader("Server") is None, "nobody need know what serves"
-            return response.status, response.read()
-        finally:
-            connection.close()
+class Running:
+    """A server at work. What /slow waits for is in `slow`."""
 
-    def read_line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().rstrip()
+    def __init__(self, lingering: float) -> None:
+        self.slow: list[Future[bytes]] = []
+        app = falcon.App()
+        app.add_route("/quick", Quick())
+        app.add_route("/slow", Slow())
+        app.add_route("/broken", Broken())
+        self.server = Server(app, self._begin, 0, threading.Event(), lingering)
+        self.port = int(self.server.effective_port)
+        self.thread = threading.Thread(target=self.server.run)
+        self.thread.start()
 
-    def end_slow_requests(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+    def _begin(self, environ: Mapping[str, Any]) -> Future[bytes] | None:
+        if environ["PATH_INFO"] != "/slow":
+            return None
+        self.slow.append(Future())
+        return self.slow[-1]
 
-    def wait_until_refusing(self) -> None:
-        end = time.monotonic() + 5
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-            except ConnectionRefusedError:
-                return
-            except ConnectionResetError:
-                continue  # the port closed in the middle of this connection
-        pytest.fail("the server still takes connections")
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def ask(self, path: str) -> "Client":
+        client = Client(self.connect())
+        client.ask(path)
+        return client
+
+    def until_slow(self, requests: int) -> None:
+        until(lambda: len(self.slow) == requests)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._received = connection.makefile("rb")
+
+    def ask(self, path: str, *headers: str, body: bytes = b"") -> None:
+        lines = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", "Host: test", *headers]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        self.connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+
+    def answer(self) -> Answer:
+        """The next answer."""
+        status = int(self._received.readline().split()[1])
+        headers = http.client.parse_headers(self._received)
+        assert "Server" not in headers, "nobody need know what serves"
+        return Answer(status, headers, self._received.read(int(headers["Content-Length"])))
+
+    def answered(self) -> tuple[int, bytes]:
+        """The status and the body of the next answer."""
+        answer = self.answer()
+        return answer.status, answer.body
+
+    def is_closed(self) -> bool:
+        """Whether the server closes the connection, without another word."""
+        return self._received.read(1) == b""
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
+def start() -> Iterator[Callable[..., Running]]:
+    """Start a server; all are stopped in the end."""
+    with ExitStack() as stack:
+
+        def start(lingering: float = 0.0) -> Running:
+            running = Running(lingering)
+            stack.callback(running.thread.join, PATIENCE)
+            stack.callback(running.server.stop)
+            return running
+
+        yield start
+
+
+@pytest.fixture
+def running(start: Callable[..., Running]) -> Running:
+    return start()
+
+
+def test_one_connection_serves_many_requests(running: Running) -> None:
+    client = running.ask("/quick")
+    assert client.answered() == (200, b"quick")
+    client.ask("/quick", body=b"a body")
+    assert client.answered() == (200, b"a body")
+    client.ask("/quick", "Connection: close")
+    assert client.answered() == (200, b"quick")
+    assert client.is_closed()
+
+
+def test_hundreds_of_waiting_clients_do_not_keep_others_out(running: Running) -> None:
+    waiting = [running.ask("/slow") for _ in range(300)]
+    running.until_slow(300)
+    assert running.ask("/quick").answered() == (200, b"quick")
+    for work in running.slow:
+        work.set_result(b"slow")
+    assert [client.answered() for client in waiting] == [(200, b"slow")] * 300
+
+
+def test_requests_of_one_connection_are_answered_in_their_order(running: Running) -> None:
+    client = running.ask("/slow")
+    client.ask("/quick")
+    client.ask("/slow")
+    running.until_slow(1)
+    running.slow[0].set_result(b"first")
+    assert client.answered() == (200, b"first")
+    assert client.answered() == (200, b"quick")
+    running.until_slow(2)
+    running.slow[1].set_result(b"last")
+    assert client.answered() == (200, b"last")
+
+
+def test_a_client_that_left_while_it_waited_disturbs_nobody(running: Running) -> None:
+    running.ask("/slow").connection.close()
+    running.until_slow(1)
+    running.slow[0].set_result(b"slow")
+    assert running.ask("/quick").answered() == (200, b"quick")
+    until(lambda: len(running.server.active_channels) == 1)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "words"),
+    [
+        (b"GET /quick HTTP/1.1\r\nX-Large: " + b"x" * 20_000 + b"\r\n\r\n", 431, "exceeds max_header"),
+        (b"POST /quick HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + b"x" * 70_000, 413, "exceeds max_body"),
+        (b"GET /quick HTTP/1.1\r\nno colon\r\n\r\n", 400, "Invalid header"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 400, "Bad Request"),
+        (b"POST /quick HTTP/1.1\r\nTransfer-Encoding: other\r\n\r\n", 501, "Not Implemented"),
+    ],
+)
+def test_what_is_no_fit_request_is_refused_in_json(
+    running: Running, request_bytes: bytes, status: int, words: str
+) -> None:
+    client = Client(running.connect())
+    client.connection.sendall(request_bytes)
+    answer = client.answer()
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
+    assert words in json.loads(answer.body)["message"]
+    assert running.ask("/quick").answered() == (200, b"quick")
+
+
+def test_an_application_that_fails_gets_its_client_a_500(running: Running) -> None:
+    status, body = running.ask("/broken").answered()
+    assert status == 500
+    assert b"secret" not in body
+    assert running.ask("/quick").answered() == (200, b"quick")
+
+
+def test_a_request_that_comes_too_slowly_is_given_up(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ARRIVAL", 0.1)
+    client = Client(running.connect())
+    client.connection.sendall(b"GET /quick HTTP/1.1\r\nX-Slow: ")
+    status, body = client.answered()
+    assert status == 408
+    assert "took longer" in json.loads(body)["message"]
+    assert client.is_closed()
+
+
+def test_a_connection_without_requests_is_closed(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IDLE", 0.1)
+    client = running.ask("/quick")
+    assert client.answered() == (200, b"quick")
+    assert client.is_closed()
+
+
+def test_one_that_waits_for_its_answer_is_not(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IDLE", 0.1)
+    monkeypatch.setattr(module, "_ARRIVAL", 0.1)
+    waiting, idle = running.ask("/slow"), Client(running.connect())
+    assert idle.is_closed()
+    running.slow[0].set_result(b"slow")
+    assert waiting.answered() == (200, b"slow")
+
+
+def test_idle_connections_make_room_when_it_gets_crowded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CROWD", 5)
+    monkeypatch.setattr(module, "_WHEN_CROWDED", 0.1)
+    with ExitStack() as stack:
+        idle = [Client(stack.enter_context(closing(running.connect()))) for _ in range(10)]
+        assert all(client.is_closed() for client in idle)
+
+
+def test_who_waits_when_it_is_told_to_stop_is_answered_and_let_go(running: Running) -> None:
+    client = running.ask("/slow")
+    running.until_slow(1)
+    running.server.stop()
+    until(lambda: refuses(running))
+    running.slow[0].set_result(b"slow")
+    answer = client.answer()
+    assert (answer.body, answer.headers["Connection"]) == (b"slow", "close")
+    assert client.is_closed()
+    running.thread.join(PATIENCE)
+    assert not running.thread.is_alive()
+
+
+def test_it_serves_on_for_a_while_but_keeps_no_connection(start: Callable[..., Running]) -> None:
+    running = start(lingering=PATIENCE)
+    old = running.ask("/quick")
+    assert old.answered() == (200, b"quick")
+    running.server.stop()
+    for client in (old, Client(running.connect())):
+        client.ask("/quick")
+        answer = client.answer()
+        assert (answer.body, answer.headers["Connection"]) == (b"quick", "close")
+        assert client.is_closed()
+    running.server.stop()
+    until(lambda: refuses(running))
+
+
+def test_a_connection_that_was_just_made_is_served(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_JUST_MADE", PATIENCE)
+    running = start()
+    client = Client(running.connect())
+    running.server.stop()
+    until(lambda: refuses(running))
+    client.ask("/quick")
+    assert client.answered() == (200, b"quick")
+
+
+def test_a_connection_that_is_idle_in_the_end_is_closed(start: Callable[..., Running]) -> None:
+    running = start()
+    idle = running.ask("/quick")
+    assert idle.answered() == (200, b"quick")
+    running.server.stop()
+    assert idle.is_closed()
+
+
+def refuses(running: Running) -> bool:
     try:
-        yield server
-    finally:
-        server.process.kill()
-        server.process.wait()
-
-
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_finishes_what_is_under_way(server: Server, stop: signal.Signals) -> None:
-    with ThreadPoolExecutor() as threads:
-        slow = threads.submit(server.get, "/slow")
-        assert server.read_line() == "begun"
-        server.process.send_signal(stop)
-        server.wait_until_refusing()
-        server.end_slow_requests()
-        assert slow.result() == (200, b"slow")
-    assert server.process.wait(timeout=5) == 0
-
-
-def test_fifty_waiting_clients_do_not_keep_others_out(server: Server) -> None:
-    with ThreadPoolExecutor(50) as threads:
-        slow = [threads.submit(server.get, "/slow") for _ in range(50)]
-        for _ in slow:
-            assert server.read_line() == "begun"
-        assert server.get("/quick") == (200, b"quick")
-        server.end_slow_requests()
-        assert [request.result() for request in slow] == [(200, b"slow")] * 50
-
-
-def test_large_requests_are_refused(server: Server) -> None:
-    assert server.get("/quick", headers={"X-Large": "x" * 10_000})[0] == 431
-    assert server.get("/quick", body=b"x" * 10_000)[0] == 413
-    assert server.get("/quick") == (200, b"quick")
+        running.connect().close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        return False  # the port closed in the middle of this connection
+    return False
