@@ -21,7 +21,13 @@ class Reads(Generic[_Answer]):
     be, and still etcd has one read at a time to do, however many ask.
     """
 
-    def __init__(self, read: Callable[[], _Answer], patience: float = 0.0, max_age: float = 0.0) -> None:
+    def __init__(
+        self,
+        read: Callable[[], _Answer],
+        patience: float = 0.0,
+        max_age: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """What `read` raises is the answer, too. EtcdUnavailableError is so only after `patience`.
 
         Args:
@@ -32,6 +38,7 @@ class Reads(Generic[_Answer]):
         self._read = read
         self._patience = patience
         self._max_age = max_age
+        self._clock = clock
         self._changed = threading.Condition()
         self._latest: Future[_Answer] | None = None
         self._latest_until = 0.0
@@ -42,7 +49,7 @@ class Reads(Generic[_Answer]):
 
     def ask(self) -> Future[_Answer]:
         """The answer of a read that has yet to begin, or one that is young enough."""
-        now = time.monotonic()
+        now = self._clock()
         with self._changed:
             if self._latest is not None and now < self._latest_until:
                 return self._latest
@@ -68,7 +75,7 @@ class Reads(Generic[_Answer]):
                 deadline = self._asked_at + self._patience
             self._settle(answer, deadline)
             with self._changed:
-                self._latest, self._latest_until = answer, time.monotonic() + self._max_age
+                self._latest, self._latest_until = answer, self._clock() + self._max_age
 
     def _settle(self, answer: Future[_Answer], deadline: float) -> None:
         while True:
@@ -76,7 +83,7 @@ class Reads(Generic[_Answer]):
                 answer.set_result(self._read())
                 return
             except EtcdUnavailableError as error:
-                if self._closing.is_set() or time.monotonic() + RETRY_INTERVAL > deadline:
+                if self._closing.is_set() or self._clock() + RETRY_INTERVAL > deadline:
                     answer.set_exception(error)
                     return
             except Exception as error:  # whoever asked is told, and may ask again

@@ -2,12 +2,14 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from counter import reads as module
 from counter.reads import Reads
 from counter.store import EtcdRefusedError, EtcdUnavailableError
+from tests.app.counter.conftest import Clock
 
 Start = Callable[..., Reads[int]]
 
@@ -16,8 +18,8 @@ Start = Callable[..., Reads[int]]
 def start() -> Iterator[Start]:
     with ExitStack() as stack:
 
-        def start(read: Callable[[], int], patience: float = 0, max_age: float = 0) -> Reads[int]:
-            reads = Reads(read, patience, max_age)
+        def start(read: Callable[[], int], **options: Any) -> Reads[int]:  # noqa: ANN401
+            reads = Reads(read, **options)
             stack.callback(reads.close)
             return reads
 
@@ -50,16 +52,14 @@ def test_all_who_asked_before_a_read_began_share_it_and_others_do_not(start: Sta
     assert [answer.result(10) for answer in later] == [2] * 5
 
 
-def test_an_answer_serves_again_while_it_is_young(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+def test_an_answer_serves_again_while_it_is_young(start: Start, clock: Clock) -> None:
     numbers = itertools.count(1)
-    reads = start(lambda: next(numbers), max_age=0.5)
+    reads = start(lambda: next(numbers), max_age=0.5, clock=clock)
     assert reads.ask().result(10) == 1
     settled(reads)
-    now += 0.4
+    clock.now += 0.4
     assert reads.ask().result(10) == 1
-    now += 0.2
+    clock.now += 0.2
     assert reads.ask().result(10) == 2
 
 
