@@ -80,6 +80,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             max_request_header_size=_HEADER_BYTES,
             max_request_body_size=_BODY_BYTES,
             ident=None,  # no Server header
+            clear_untrusted_proxy_headers=False,  # nothing here believes them
             log_socket_errors=False,  # clients that go away are no news
         )
         self.stopping = stopping
