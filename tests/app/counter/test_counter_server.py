@@ -173,7 +173,7 @@ def test_a_client_that_left_while_it_waited_disturbs_nobody(running: Running) ->
     running.until_slow(1)
     running.slow[0].set_result(b"slow")
     assert running.ask("/quick").answered() == (200, b"quick")
-    until(lambda: len(running.server.active_channels) == 1)
+    until(lambda: not running.server.active_channels)
 
 
 @pytest.mark.parametrize(
