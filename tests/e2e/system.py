@@ -103,7 +103,13 @@ class System:
         """Wait until three members and three replicas are ready, and the counter answers."""
         eventually("three members ready", lambda: len(self.ready_pods("etcd")) == 3)
         eventually("three replicas ready", lambda: len(self.ready_pods("counter")) == 3)
-        eventually("an answer", lambda: self.get("/healthz").status_code == 200)
+        eventually("an answer", self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/healthz").status_code == 200
+        except requests.ConnectionError:  # a pod that is gone is not known to be so on every node yet
+            return False
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
