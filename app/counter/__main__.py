@@ -8,12 +8,16 @@ import threading
 from contextlib import closing
 from functools import partial
 
-from counter import settings
-from counter.api import Dependencies, begin, create_app
+from counter import logs, settings
+from counter.api import PATHS, Dependencies, begin, create_app
 from counter.etcd import EtcdClient
+from counter.metrics import Metrics
+from counter.observed import ObservedApp
 from counter.reads import Reads
 from counter.replica import Replica
 from counter.server import Server, serve
+from counter.settings import Settings
+from counter.version import find_versions
 
 # Seconds that the number of members may be old when /healthz tells it: probes and load are not to add up on etcd.
 MEMBERS_MAX_AGE = 0.5
@@ -36,18 +40,28 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
 
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(config.log_level, config.pod)
     threading.excepthook = _end_process
+    _serve(config)
+    return 0
+
+
+def _serve(config: Settings) -> None:
     logging.info("replica %s/%s on node %s", config.namespace, config.pod, config.node)
+    versions = find_versions()
+    metrics = Metrics(PATHS, versions)
     with (
-        closing(EtcdClient(config.etcd_endpoints)) as etcd,
-        closing(Replica(etcd)) as replica,
+        closing(EtcdClient(config.etcd_endpoints, metrics)) as etcd,
+        closing(Replica(etcd, events=metrics)) as replica,
         closing(Reads(etcd.count_members, max_age=MEMBERS_MAX_AGE)) as members,
     ):
+        metrics.show(replica.owns_shard, replica.waiting)
         stopping = threading.Event()
-        dependencies = Dependencies(replica, members, stopping.is_set, pod=config.pod, node=config.node)
-        serve(Server(create_app(dependencies), partial(begin, dependencies), config.port, stopping))
-    return 0
+        dependencies = Dependencies(
+            replica, members, stopping.is_set, metrics, versions, pod=config.pod, node=config.node
+        )
+        app = ObservedApp(create_app(dependencies), metrics)
+        serve(Server(app, partial(begin, dependencies), config.port, stopping))
 
 
 def _end_process(failure: threading.ExceptHookArgs) -> None:

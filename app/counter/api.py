@@ -15,15 +15,20 @@ from typing import Any, NoReturn
 
 import falcon
 
+from counter.exposition import Exposition
 from counter.keys import UnreadableKeyError
+from counter.metrics import Metrics
 from counter.reads import Reads
 from counter.replica import Replica
 from counter.requests import Counted, Fate, Outcome
 from counter.store import EtcdRefusedError, EtcdUnavailableError
+from counter.version import Version
 
 _log = logging.getLogger(__name__)
 
 BEGUN = "counter.begun"
+
+PATHS = ("/static", "/healthz", "/increment", "/fetch", "/metrics", "/version")
 
 _RETRY_AFTER = 1  # seconds
 
@@ -41,6 +46,8 @@ class Dependencies:
         replica: The count.
         members: Reads how many members etcd has, as a quorum agrees on it.
         is_stopping: Whether the replica should get no new clients.
+        metrics: What is told of all this.
+        versions: Of what runs here, by name.
         pod: The replica's name.
         node: That of its node.
     """
@@ -48,6 +55,8 @@ class Dependencies:
     replica: Replica
     members: Reads[int]
     is_stopping: Callable[[], bool]
+    metrics: Metrics
+    versions: Mapping[str, str]
     pod: str
     node: str
 
@@ -70,17 +79,19 @@ def begin(dependencies: Dependencies, environ: Mapping[str, Any]) -> Future[Any]
 
 def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.Response]:
     """Return the WSGI application."""
-    resources = {
-        "/static": Static(dependencies),
-        "/healthz": Healthz(dependencies),
-        "/increment": Increment(dependencies),
-        "/fetch": Fetch(dependencies),
-    }
+    resources = (
+        Static(dependencies),
+        Healthz(dependencies),
+        Increment(dependencies),
+        Fetch(dependencies),
+        Exposition(dependencies.metrics),
+        Version(dependencies.versions, dependencies.pod, dependencies.node),
+    )
     app = falcon.App(middleware=[EveryPath()])
-    for path, resource in resources.items():
+    for path, resource in zip(PATHS, resources, strict=True):
         app.add_route(path, resource)
     app.set_error_serializer(_serialize_error)
-    app.add_error_handler(falcon.HTTPRouteNotFound, _no_such_path(sorted(resources)))
+    app.add_error_handler(falcon.HTTPRouteNotFound, _no_such_path(sorted(PATHS)))
     app.add_error_handler(EtcdUnavailableError, _unavailable(_ETCD_AWAY))
     app.add_error_handler(EtcdRefusedError, _count_unreadable)
     app.add_error_handler(UnreadableKeyError, _count_unreadable)
@@ -122,6 +133,7 @@ class Increment:
         if refusal is not None:
             raise refusal
         outcome: Outcome = _result(self._dependencies, request)
+        self._dependencies.metrics.increment_answered(outcome)
         if not isinstance(outcome, Counted):
             raise _failure(outcome)
         response.data = _answer(f"count value = {outcome.value}")

@@ -31,10 +31,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from etcd3.etcdrpc import TxnResponse  # type: ignore[import-untyped]  # ships no py.typed
+from etcd3.etcdrpc import TxnRequest, TxnResponse  # type: ignore[import-untyped]  # ships no py.typed
 from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 
 from counter import keys, transactions
+from counter.events import Events
 from counter.keys import Record, ShardValue
 from counter.records import RecordLeases
 from counter.requests import Counted, Fate, Request, Waiting
@@ -105,6 +106,7 @@ class Committer:
         pause: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        events: Events | None = None,
     ) -> None:
         """`pause` is called before anything is sent again; it may raise to have done with it. `new_id` must never
         return what it, or that of any other replica, has returned before."""
@@ -114,6 +116,7 @@ class Committer:
         self._pause = pause
         self._clock = clock
         self._new_id = new_id
+        self._events = events or Events()
         self.life: Life | None = None
 
     def step(self) -> None:
@@ -188,9 +191,9 @@ class Committer:
         transaction = transactions.commit(life.shard, after, records, result, lease)
         while True:
             try:
-                return self._store.transact(transaction)
+                return self._send(transaction)
             except EtcdUnavailableError:
-                life.in_doubt = True
+                self._doubt(life)
             except LeaseNotFoundError:
                 self._records.forget(lease)
                 raise
@@ -200,6 +203,30 @@ class Committer:
             self._pause()
             if any(request.is_given_up for request in batch.requests):
                 raise _GivenUpError
+
+    def _send(self, commit: TxnRequest) -> TxnResponse:
+        try:
+            response = self._store.transact(commit)
+        except EtcdUnavailableError:
+            self._events.commit_ended("ambiguous")
+            raise
+        except EtcdRefusedError:
+            self._events.commit_ended("refused")
+            raise
+        self._events.commit_ended("applied" if response.succeeded else "refused")
+        return response
+
+    def _doubt(self, life: Life) -> None:
+        if not life.in_doubt:
+            self._events.doubt_arose()
+        life.in_doubt = True
+
+    def _resolve(self, life: Life) -> None:
+        """It is known what became of each candidate."""
+        if life.in_doubt:
+            self._events.doubt_resolved()
+        life.candidates = []
+        life.in_doubt = False
 
     def _lease_for(self, life: Life, records: int) -> int:
         """A lease for the records. Raises EtcdRefusedError, but not for as long as a batch is in doubt."""
@@ -232,8 +259,7 @@ class Committer:
 
     def _without_recorded(self, life: Life, batch: Batch, records: Sequence[Sequence[KeyValue]]) -> Sequence[Request]:
         # Each batch before this one has all that this one has, and so is refused for the same key.
-        life.candidates = []
-        life.in_doubt = False
+        self._resolve(life)
         keyed = [request for request in batch.requests if request.key is not None]
         recorded = {request for request, found in zip(keyed, records, strict=True) if found}
         for request in recorded:
@@ -253,12 +279,12 @@ class Committer:
         if life.untold:
             _tell(life.untold)
         others = {request for other in life.candidates if other is not batch for request in other.requests}
-        life.candidates = []
-        life.in_doubt = False
+        self._resolve(life)
         life.untold = None
         life.shard = Shard(
             life.shard.id, ShardValue(life.shard.value.total + len(batch.requests), batch.number), revision
         )
+        self._events.batch_counted(len(batch.requests))
         _tell_without_key(batch, count)
         records = _records(life.shard.id, batch)
         if records and count is not None:
@@ -274,9 +300,12 @@ class Committer:
         results = self._results(life)
         for batch in life.candidates:
             if results is not None and batch.number in results:
+                self._events.batch_counted(len(batch.requests))
                 _tell_without_key(batch, results[batch.number])
         none_was_applied = results is not None and self._clock() - started < RESULTS_ARE_KEPT
         _settle(life.doubtful(), Fate.NOT_COUNTED if none_was_applied else Fate.UNKNOWN, Fate.IN_RECORDS)
+        if none_was_applied:
+            self._resolve(life)
         self._leave(life)
 
     def _results(self, life: Life) -> dict[int, int | None] | None:

@@ -21,6 +21,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
+from counter.events import Events
 from counter.health import EtcdHealth
 from counter.settings import Endpoint
 from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
@@ -86,10 +87,11 @@ class EtcdClient:
     when it says that it won't do what it is asked to. Nothing is sent twice.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], events: Events | None = None) -> None:
         # Replicas start with different members, so that they share the work.
         self._endpoints = deque(random.sample(endpoints, k=len(endpoints)))
-        self._health = EtcdHealth()
+        self._events = events or Events()
+        self._health = EtcdHealth(self._events)
         self._connection: _Connection | None = None
         self._renewal_due = threading.Event()
         self._renewal_due.set()
@@ -132,17 +134,20 @@ class EtcdClient:
     def _call(self, method_of: Callable[[_Connection], Any], request: Any) -> Any:  # noqa: ANN401  # untyped stubs
         connection = self._connection
         if connection is None:
+            self._events.etcd_call_failed("not_connected")
             raise self._failure(connection, "no member's name has been resolved yet")
         try:
             response = method_of(connection)(request, timeout=CALL_TIMEOUT)
         except ValueError as error:  # so gRPC says, too, that the channel has been closed since we got hold of it
+            self._events.etcd_call_failed("closed")
             raise self._failure(connection, str(error)) from error
         except grpc.RpcError as error:
+            self._events.etcd_call_failed(error.code().name.lower())
             said = str(error.details())
             if said.startswith(_ETCD_SAYS) and error.code() in _REFUSALS:
                 raise _REFUSALS[error.code()](said.removeprefix(_ETCD_SAYS)) from error
             raise self._failure(connection, f"{error.code().name}: {said}") from error
-        self._health.answered()
+        self._health.answered(response.header.member_id)
         return response
 
     def _failure(self, connection: _Connection | None, reason: str) -> EtcdUnavailableError:

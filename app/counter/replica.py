@@ -12,6 +12,7 @@ from counter import keys, transactions
 from counter.budget import Budget
 from counter.counting import Committer, Life
 from counter.deadlines import Deadlines
+from counter.events import Events
 from counter.folding import fold_orphans, fold_own
 from counter.lookup import increment_once
 from counter.ownership import keep
@@ -49,9 +50,10 @@ SETTLING_TIME = 10.0
 class Replica:
     """The count that all replicas share. Safe for use by many threads; none is held while an increment waits."""
 
-    def __init__(self, store: Store, patience: float = PATIENCE) -> None:
+    def __init__(self, store: Store, patience: float = PATIENCE, events: Events | None = None) -> None:
         self._patience = patience
         self._store = store
+        self._events = events or Events()
         self._waiting = Waiting()
         self._deadlines = Deadlines(self._waiting, patience)
         self._records = RecordLeases(store)
@@ -60,7 +62,7 @@ class Replica:
         self._fetches = Reads(lambda: transactions.count_in(store.read(transactions.read_totals()).kvs), patience)
         self._stopping = threading.Event()
         self._given_up = threading.Event()
-        self._committer = Committer(store, self._waiting, self._records, self._pause)
+        self._committer = Committer(store, self._waiting, self._records, self._pause, events=self._events)
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
             for name, work in [
@@ -95,6 +97,14 @@ class Replica:
         The future raises EtcdUnavailableError, EtcdRefusedError and UnreadableKeyError.
         """
         return self._fetches.ask()
+
+    def owns_shard(self) -> bool:
+        """Whether there is a shard to count in."""
+        return self._committer.life is not None
+
+    def waiting(self) -> int:
+        """How many increments are in no batch yet."""
+        return len(self._waiting)
 
     def close(self) -> None:
         """Count what still waits, fold the own shard, and stop. Takes SETTLING_TIME at most."""
@@ -167,6 +177,7 @@ class Replica:
 
     def _fold_all(self) -> bool:
         for shard in fold_orphans(self._store, self._records):
+            self._events.shard_folded(shard.value.total)
             _log.info("the shard %s had no owner; its %d are in the base now", shard.id, shard.value.total)
         return True
 

@@ -100,6 +100,9 @@ class Waiting:
         with self._changed:
             self._requests.extendleft(request for request in reversed(requests) if not request.is_given_up)
 
+    def __len__(self) -> int:
+        return len(self._requests)
+
     def has_some(self) -> bool:
         return bool(self._requests)
 

@@ -26,6 +26,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask  # type: i
 from waitress.utilities import Error  # type: ignore[import-untyped]
 
 from counter.api import BEGUN
+from counter.observed import ObservedApp
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     def __init__(
         self,
-        app: falcon.App[Any, Any],
+        app: ObservedApp,
         begin: Begin,
         port: int,
         stopping: threading.Event,
@@ -89,6 +90,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self._begin = begin
         self._answerable: deque[_Channel] = deque()
         self._is_woken = False
+        self.app = app
         no_threads = ThreadedTaskDispatcher()
         super().__init__(app, map={}, dispatcher=no_threads, adj=adjustments, sockinfo=adjustments.listen[0])
         self.channel_class = _Channel
@@ -172,6 +174,10 @@ class _Task(WSGITask):  # type: ignore[misc]
         if self.channel.server.stopping.is_set():
             self.set_close_on_finish()
 
+    def finish(self) -> None:
+        super().finish()
+        self.channel.server.app.answered(self.environ, self.status, time.time() - self.channel.arrived_at)
+
 
 class _ErrorTask(ErrorTask):  # type: ignore[misc]
     """Says what waitress has against a request, in JSON as everything else."""
@@ -184,6 +190,7 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
+        self.channel.server.app.refused(self.status)
 
 
 class _RequestTimeoutError(Error):  # type: ignore[misc]
@@ -199,6 +206,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     request: HTTPRequestParser | None = None  # that has not arrived whole
     environ: Mapping[str, Any] | None = None  # of the request that is under way
     arriving_since = 0.0
+    arrived_at = 0.0
 
     def received(self, data: bytes) -> bool:
         before = self.request
@@ -209,6 +217,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def begin(self, begin: Begin) -> Future[Any] | None:
         request = self.requests[0]
+        self.arrived_at = time.time()
         if request.error:
             return None
         self.environ = environ = WSGITask(self, request).get_environment()

@@ -22,6 +22,7 @@ class Settings:
     node: str
     namespace: str
     port: int
+    log_level: str  # in lower case
 
 
 class SettingsError(Exception):
@@ -45,6 +46,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         node=environment["MY_NODE_NAME"],
         namespace=environment["MY_POD_NAMESPACE"],
         port=_port(environment.get("PORT", _DEFAULT_PORT)),
+        log_level=_log_level(environment.get("LOG_LEVEL", _DEFAULT_LOG_LEVEL)),
     )
 
 
@@ -101,10 +103,19 @@ def _port(value: str) -> int:
     return port
 
 
+def _log_level(value: str) -> str:
+    if value not in _LOG_LEVELS:
+        raise ValueError("is no level")
+    return value
+
+
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"  # of a DNS name
 _ENDPOINT = re.compile(rf"http://(?P<host>{_LABEL}(\.{_LABEL})*):(?P<port>[0-9]+)/?")
 
 _DEFAULT_PORT = "8080"
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_DEFAULT_LOG_LEVEL = "info"
 
 _VARIABLES = (
     _Variable("ETCD_ENDPOINTS", _endpoints, "URLs like http://etcd0:2379, one for each member, parted by commas"),
@@ -112,4 +123,10 @@ _VARIABLES = (
     _Variable("MY_NODE_NAME", _name, "the name of the node that the pod runs on"),
     _Variable("MY_POD_NAMESPACE", _name, "the pod's namespace"),
     _Variable("PORT", _port, "the TCP port to serve on, 1 to 65535 (8080 if not set)", _DEFAULT_PORT),
+    _Variable(
+        "LOG_LEVEL",
+        _log_level,
+        "debug (a line for each request), info, warning or error (info if not set)",
+        _DEFAULT_LOG_LEVEL,
+    ),
 )

@@ -8,7 +8,7 @@ import pulumi_kubernetes as k8s
 
 from ha_counter.etcd import EtcdCluster
 from ha_counter.labels import labels, selector
-from ha_counter.pods import container_security, pod_spec, resource_requirements, variable_from_pod
+from ha_counter.pods import container_security, pod_spec, resource_requirements, variable, variable_from_pod
 from ha_counter.settings import CounterSettings
 from ha_counter.spread import Spread, spread_over_nodes
 
@@ -30,7 +30,7 @@ class CounterArgs:
         pull_secrets: Names of the Secrets that the registry wants, if it wants any.
         spread: How strictly pods are kept on different nodes.
         etcd: The cluster that the counter counts in.
-        settings: Number of pods, their size and the node port.
+        settings: Number of pods, their size, how much they log, and the node port.
     """
 
     namespace: pulumi.Input[str]
@@ -130,6 +130,7 @@ def _container(args: CounterArgs) -> k8s.core.v1.ContainerArgs:
             variable_from_pod("MY_POD_NAMESPACE", "metadata.namespace"),
             variable_from_pod("MY_NODE_NAME", "spec.nodeName"),
             _etcd_endpoints(args.etcd),
+            variable("LOG_LEVEL", args.settings.log_level),
         ],
         ports=[k8s.core.v1.ContainerPortArgs(name="http", container_port=_PORT)],
         # Asks etcd. The program answers within 2 s, with 503 if etcd does not.

@@ -133,6 +133,8 @@ _RESOURCES: Mapping[str, Callable[[str], Decimal]] = {
     "etcdMemory": byte_count,
 }
 
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
 _IMAGES = ("counterImage", "etcdImage")
 _IMAGE = Rule(
     'an image reference like "docker.io/NAME/counter:1.0", or ""',
@@ -174,6 +176,7 @@ RULES: Mapping[str, Rule] = {
     "counterCpuLimit": _CPU,
     "counterMemoryRequest": _BYTES,
     "counterMemoryLimit": _BYTES,
+    "counterLogLevel": Rule(" or ".join(_LOG_LEVELS), lambda value: value in _LOG_LEVELS),
     # An even number of members survives no more losses than one member fewer would.
     "etcdMembers": Rule("an odd whole number, 1 or more", lambda value: _is_integer(1)(value) and int(value) % 2 == 1),
     "etcdStorage": _BYTES,

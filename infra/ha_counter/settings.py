@@ -57,6 +57,7 @@ class CounterSettings:
     replicas: int
     node_port: int
     resources: ResourceSettings
+    log_level: str
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def load_settings(config: pulumi.Config) -> Settings:
             replicas=config.require_int("counterReplicas"),
             node_port=config.require_int("nodePort"),
             resources=_resources(config, "counter"),
+            log_level=config.require("counterLogLevel"),
         ),
     )
 

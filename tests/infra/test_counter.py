@@ -22,12 +22,13 @@ def test_the_container_is_named_counter(container: dict[str, Any]) -> None:
     assert container["name"] == "counter"
 
 
-def test_it_is_told_where_it_runs_and_where_etcd_is(container: dict[str, Any]) -> None:
+def test_it_is_told_where_it_runs_where_etcd_is_and_how_much_to_log(container: dict[str, Any]) -> None:
     assert container["env"] == [
         {"name": "MY_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "MY_POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         {"name": "MY_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "ETCD_ENDPOINTS", "valueFrom": {"configMapKeyRef": {"name": "etcd-config", "key": "endpoints"}}},
+        {"name": "LOG_LEVEL", "value": "info"},
     ]
 
 

@@ -29,6 +29,7 @@ ANOTHER_VALUE = {
     "counterCpuLimit": "2",
     "counterMemoryRequest": "256Mi",
     "counterMemoryLimit": "2Gi",
+    "counterLogLevel": "debug",
     "etcdMembers": "5",
     "etcdStorage": "2Gi",
     "etcdStorageClass": "other",

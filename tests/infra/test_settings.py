@@ -44,6 +44,7 @@ def test_the_defaults() -> None:
             replicas=3,
             node_port=30180,
             resources=ResourceSettings(cpu_request="500m", cpu_limit="1", memory_request="512Mi", memory_limit="1Gi"),
+            log_level="info",
         ),
     )
 
@@ -86,6 +87,8 @@ def test_the_defaults() -> None:
         ("counterCpuLimit", "1Gi", 'cores like "0.5" or "500m"'),
         ("counterMemoryRequest", "512m", 'bytes like "512Mi" or "1Gi"'),
         ("counterMemoryLimit", "1GB", 'bytes like "512Mi" or "1Gi"'),
+        ("counterLogLevel", "", "debug or info or warning or error"),
+        ("counterLogLevel", "DEBUG", "debug or info or warning or error"),
         ("etcdMembers", "0", "an odd whole number, 1 or more"),
         ("etcdMembers", "4", "an odd whole number, 1 or more"),
         ("etcdMembers", "x", "an odd whole number, 1 or more"),

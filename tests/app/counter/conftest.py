@@ -6,7 +6,8 @@ from contextlib import closing
 import falcon.testing
 import pytest
 
-from counter.api import Dependencies, create_app
+from counter.api import PATHS, Dependencies, create_app
+from counter.metrics import Metrics
 from counter.reads import Reads
 from counter.records import RecordLeases
 from counter.replica import Replica
@@ -59,7 +60,8 @@ def stopping() -> threading.Event:
 @pytest.fixture
 def dependencies(store: InMemoryEtcd, replica: Replica, stopping: threading.Event) -> Iterator[Dependencies]:
     with closing(Reads(store.count_members)) as members:
-        yield Dependencies(replica, members, stopping.is_set, pod="pod-1", node="node-1")
+        metrics = Metrics(PATHS, {})
+        yield Dependencies(replica, members, stopping.is_set, metrics, {"version": "abc"}, pod="pod-1", node="node-1")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from counter.replica import Replica
 from counter.requests import Fate, Outcome
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 
-PATHS = ["/fetch", "/healthz", "/increment", "/static"]
+PATHS = ["/fetch", "/healthz", "/increment", "/metrics", "/static", "/version"]
 POD = {"node": "node-1", "pod": "pod-1"}
 
 
@@ -34,6 +34,17 @@ def test_increment_answers_content_and_message_only(client: TestClient) -> None:
     assert client.simulate_get("/increment").json == answer("count value = 2")
 
 
+def test_version_tells_what_runs(client: TestClient) -> None:
+    assert client.simulate_get("/version").json == answer("version = abc", version="abc", **POD)
+
+
+def test_metrics_tell_what_clients_were_told(client: TestClient) -> None:
+    client.simulate_get("/increment")
+    result = client.simulate_get("/metrics")
+    assert result.headers["content-type"].startswith("text/plain; version=")
+    assert 'counter_increments_total{outcome="counted"} 1.0' in result.text
+
+
 def test_fetch_does_not_count(client: TestClient) -> None:
     client.simulate_get("/increment")
     assert client.simulate_get("/fetch").json == answer("count value = 1", **POD)
@@ -44,7 +55,7 @@ def test_fetch_is_zero_before_the_first_increment(client: TestClient) -> None:
     assert client.simulate_get("/fetch").json == answer("count value = 0", **POD)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [path for path in PATHS if path != "/metrics"])
 def test_answers_are_json(client: TestClient, path: str) -> None:
     result = client.simulate_get(path)
     assert (result.status_code, result.headers["content-type"]) == (200, "application/json")

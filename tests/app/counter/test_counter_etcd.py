@@ -14,9 +14,11 @@ from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships
 
 from counter import etcd
 from counter.etcd import EtcdClient
+from counter.events import Events
 from counter.settings import Endpoint
 from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
+from tests.app.counter.recorded_events import RecordedEvents
 
 PROMISED = 2.0  # seconds within which a request without etcd is answered
 
@@ -53,7 +55,10 @@ class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer, etcdrpc.LeaseServicer)
 
     def MemberList(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
         self._take(request, context)
-        return etcdrpc.MemberListResponse(members=[etcdrpc.Member(ID=n) for n in range(self._store.members)])
+        header = etcdrpc.ResponseHeader(member_id=self.port)
+        return etcdrpc.MemberListResponse(
+            header=header, members=[etcdrpc.Member(ID=n) for n in range(self._store.members)]
+        )
 
     def LeaseGrant(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
         self._take(request, context)
@@ -100,8 +105,8 @@ def start_member(resources: ExitStack, store: InMemoryEtcd) -> StartMember:
 
 @pytest.fixture
 def connect(resources: ExitStack) -> Connect:
-    def connect(*ports: int, host: str = "127.0.0.1") -> EtcdClient:
-        return resources.enter_context(closing(EtcdClient([Endpoint(host, port) for port in ports])))
+    def connect(*ports: int, host: str = "127.0.0.1", events: Events | None = None) -> EtcdClient:
+        return resources.enter_context(closing(EtcdClient([Endpoint(host, port) for port in ports], events)))
 
     return connect
 
@@ -343,3 +348,54 @@ def test_a_full_database_may_have_taken_the_transaction(start_member: StartMembe
     member.status, member.details = grpc.StatusCode.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"
     with pytest.raises(EtcdUnavailableError, match="space exceeded"):
         client.transact(etcdrpc.TxnRequest())
+
+
+def test_calls_that_fail_are_told_by_reason(start_member: StartMember, connect: Connect) -> None:
+    events = RecordedEvents()
+    member = start_member()
+    client = connect(member.port, events=events)
+    answer_of(client)
+    events.happened.clear()
+    for member.status, member.details in [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"),
+        (grpc.StatusCode.NOT_FOUND, "etcdserver: requested lease not found"),
+    ]:
+        with pytest.raises((EtcdUnavailableError, EtcdRefusedError)):
+            client.revoke_lease(1)
+    assert events.happened == ["etcd: resource_exhausted", "etcd: not_found"]
+
+
+def test_a_call_before_a_name_is_resolved_is_told(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_: object) -> Addresses:
+        raise socket.gaierror("not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    events = RecordedEvents()
+    with pytest.raises(EtcdUnavailableError):
+        connect(2379, host="etcd0", events=events).count_members()
+    assert events.happened == ["etcd: not_connected"]
+
+
+def test_a_call_on_a_closed_connection_is_told(start_member: StartMember, connect: Connect) -> None:
+    events = RecordedEvents()
+    client = connect(start_member().port, events=events)
+    answer_of(client)
+    events.happened.clear()
+    assert client._connection is not None
+    client._connection.channel.close()
+    with pytest.raises(EtcdUnavailableError):
+        client.count_members()
+    assert events.happened == ["etcd: closed"]
+
+
+@pytest.mark.usefixtures("quick_renewal")
+def test_a_failover_is_told_once(start_member: StartMember, connect: Connect) -> None:
+    events = RecordedEvents()
+    members = [start_member(), start_member()]
+    client = connect(*(member.port for member in members), events=events)
+    answer_of(client)
+    [used] = [member for member in members if member.requests]
+    used.stop()
+    for _ in range(3):
+        answer_of(client, within=5)
+    assert events.happened.count("failover") == 1

@@ -17,6 +17,8 @@ import pytest
 
 from counter import server as module
 from counter.api import BEGUN
+from counter.metrics import Metrics
+from counter.observed import ObservedApp
 from counter.server import Server
 
 # Seconds. What takes longer never happens.
@@ -50,7 +52,8 @@ class Running:
         app.add_route("/quick", Quick())
         app.add_route("/slow", Slow())
         app.add_route("/broken", Broken())
-        self.server = Server(app, self._begin, 0, threading.Event(), lingering)
+        self.metrics = Metrics(["/quick", "/slow"], {})
+        self.server = Server(ObservedApp(app, self.metrics), self._begin, 0, threading.Event(), lingering)
         self.port = int(self.server.effective_port)
         self.thread = threading.Thread(target=self.server.run)
         self.thread.start()
@@ -202,6 +205,24 @@ def test_an_application_that_fails_gets_its_client_a_500(running: Running) -> No
     assert status == 500
     assert b"secret" not in body
     assert running.ask("/quick").answered() == (200, b"quick")
+
+
+def test_every_answer_is_in_the_metrics_with_the_time_that_it_took(running: Running) -> None:
+    client = running.ask("/slow")
+    running.until_slow(1)
+    time.sleep(0.1)
+    running.slow[0].set_result(b"slow")
+    assert client.answered() == (200, b"slow")
+    assert running.ask("/nothing").answered()[0] == 404
+    client.connection.sendall(b"no request\r\n\r\n")
+    assert client.answered()[0] == 400
+    until(lambda: running.server.active_channels == {})
+    told = running.metrics.exposition().decode()
+    assert 'counter_http_requests_total{code="200",route="/slow"} 1.0' in told
+    assert 'counter_http_requests_total{code="404",route="other"} 1.0' in told
+    assert 'counter_http_requests_total{code="400",route="other"} 1.0' in told
+    assert 'counter_http_request_duration_seconds_bucket{le="0.1",route="/slow"} 0.0' in told
+    assert 'counter_http_request_duration_seconds_bucket{le="5.0",route="/slow"} 1.0' in told
 
 
 def test_a_request_that_comes_too_slowly_is_given_up(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,17 +11,22 @@ GOOD = {
 
 
 def test_a_good_environment() -> None:
-    assert from_environment(GOOD | {"PORT": "9090"}) == Settings(
+    assert from_environment(GOOD | {"PORT": "9090", "LOG_LEVEL": "debug"}) == Settings(
         etcd_endpoints=(Endpoint("etcd0", 2379), Endpoint("etcd1", 2379), Endpoint("10.96.0.7", 2379)),
         pod="pod-1",
         node="node-1",
         namespace="default",
         port=9090,
+        log_level="debug",
     )
 
 
 def test_the_port_is_8080_if_not_set() -> None:
     assert from_environment(GOOD).port == 8080
+
+
+def test_the_log_level_is_info_if_not_set() -> None:
+    assert from_environment(GOOD).log_level == "info"
 
 
 def test_blanks_and_a_slash_in_endpoints_are_forgiven() -> None:
@@ -52,6 +57,9 @@ def test_blanks_and_a_slash_in_endpoints_are_forgiven() -> None:
         ("PORT", "0"),
         ("PORT", "65536"),
         ("PORT", "-1"),
+        ("LOG_LEVEL", ""),
+        ("LOG_LEVEL", "INFO"),
+        ("LOG_LEVEL", "verbose"),
         ("PORT", "²"),  # a digit to str.isdigit, no number to int
     ],
 )
@@ -65,10 +73,10 @@ def test_a_fault_names_variable_value_and_rule(variable: str, value: str) -> Non
 
 def test_all_faults_come_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
-        from_environment({"ETCD_ENDPOINTS": "etcd0", "PORT": "x"})
+        from_environment({"ETCD_ENDPOINTS": "etcd0", "PORT": "x", "LOG_LEVEL": "x"})
     named = [line.split()[0].partition("=")[0] for line in str(caught.value).splitlines()[1:]]
-    assert named == ["ETCD_ENDPOINTS", "MY_POD_NAME", "MY_NODE_NAME", "MY_POD_NAMESPACE", "PORT"]
+    assert named == ["ETCD_ENDPOINTS", "MY_POD_NAME", "MY_NODE_NAME", "MY_POD_NAMESPACE", "PORT", "LOG_LEVEL"]
 
 
 def test_every_variable_is_described() -> None:
-    assert all(variable in describe() for variable in [*GOOD, "PORT"])
+    assert all(variable in describe() for variable in [*GOOD, "PORT", "LOG_LEVEL"])

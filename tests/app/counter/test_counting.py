@@ -11,6 +11,7 @@ from counter.folding import fold_orphans
 from counter.records import MAX_AGE, RecordLeases
 from counter.requests import Counted, Fate, Outcome, Request, Waiting
 from tests.app.counter.mishaps import PlannedEtcd
+from tests.app.counter.recorded_events import RecordedEvents
 
 
 class Bench:
@@ -23,9 +24,10 @@ class Bench:
         self.between: deque[Callable[[], object]] = deque()
         self.now = 0.0
         self.records = RecordLeases(self.etcd, clock=lambda: self.now)
+        self.events = RecordedEvents()
         ids = count()
         self.committer = Committer(
-            self.etcd, self.waiting, self.records, self._pause, lambda: self.now, lambda: f"s{next(ids)}"
+            self.etcd, self.waiting, self.records, self._pause, lambda: self.now, lambda: f"s{next(ids)}", self.events
         )
         self.committer.step()
 
@@ -398,3 +400,48 @@ def test_a_shard_that_cannot_be_read_is_left(bench: Bench, etcd: PlannedEtcd) ->
     assert bench.count(None) == [Fate.UNKNOWN]
     etcd.put(b"c/s/s0", b"0 0")
     assert bench.count(None) == [Counted(1)]
+
+
+# What others learn of it
+
+
+def test_a_batch_is_told_with_its_size(bench: Bench) -> None:
+    bench.count(None, None, None)
+    assert bench.events.happened == ["applied", "counted 3"]
+
+
+def test_a_doubt_is_one_however_often_the_batch_is_sent(bench: Bench, etcd: PlannedEtcd) -> None:
+    etcd.plan.extend(["lost", "lost"])
+    bench.count(None, None)
+    assert bench.events.happened == ["ambiguous", "doubt", "ambiguous", "refused", "resolved", "counted 2"]
+
+
+def test_a_batch_that_etcd_refuses_is_in_no_doubt(bench: Bench, etcd: PlannedEtcd) -> None:
+    etcd.plan.append("refused")
+    bench.count(None)
+    assert bench.events.happened == ["refused"]
+
+
+def test_a_key_that_has_a_record_resolves_the_doubt(bench: Bench, etcd: PlannedEtcd) -> None:
+    etcd.plan.append("late")
+    bench.between.append(lambda: etcd.put(b"i/a", b"s9 1 0 1"))
+    bench.count(None, "a")
+    assert bench.events.happened == ["ambiguous", "doubt", "refused", "resolved", "applied", "counted 1"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "counted"),
+    [pytest.param("lost", ["counted 1"], id="applied"), pytest.param("late", [], id="not applied")],
+)
+def test_a_fold_resolves_the_doubt(bench: Bench, etcd: PlannedEtcd, reply: str, counted: list[str]) -> None:
+    etcd.plan.append(reply)
+    bench.between.append(bench.fold)
+    bench.count(None)
+    assert bench.events.happened == ["ambiguous", "doubt", "refused", *counted, "resolved"]
+
+
+def test_a_restore_leaves_the_doubt(bench: Bench, etcd: PlannedEtcd) -> None:
+    etcd.plan.append("lost")
+    bench.between.append(bench.restore)
+    bench.count(None)
+    assert bench.events.happened == ["ambiguous", "doubt", "refused"]

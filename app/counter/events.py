@@ -1,0 +1,36 @@
+"""What happens while a replica counts, for whoever wants to know."""
+
+from typing import Literal
+
+from counter.requests import Outcome
+
+# Of one attempt to commit: whether etcd applied it, did not and will not, or gave no answer.
+Commit = Literal["applied", "refused", "ambiguous"]
+
+
+class Events:
+    """Called when something has happened, by many threads. Here nobody wants to know: derive from this to do so."""
+
+    def commit_ended(self, commit: Commit) -> None:
+        """An attempt to commit a batch has ended."""
+
+    def batch_counted(self, increments: int) -> None:
+        """A batch of so many increments is known to be counted."""
+
+    def doubt_arose(self) -> None:
+        """An attempt went unanswered, and none of the same increments before it."""
+
+    def doubt_resolved(self) -> None:
+        """It was found out what became of the attempts that went unanswered."""
+
+    def increment_answered(self, outcome: Outcome) -> None:
+        """A client is told how its increment ended."""
+
+    def shard_folded(self, increments: int) -> None:
+        """This replica has added a shard of so many increments to the base."""
+
+    def etcd_call_failed(self, reason: str) -> None:
+        """A call to etcd was refused or not answered. `reason` is one of few."""
+
+    def etcd_failed_over(self) -> None:
+        """Another member of etcd answers than before."""
