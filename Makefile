@@ -48,9 +48,10 @@ pulumi-cli: .venv/installed ## install the pinned Pulumi CLI into ~/.pulumi
 COMPILE := $(PYTHON) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links
 
-requirements: .venv/installed ## pin what the two requirements.in need, with hashes
+requirements: .venv/installed ## pin what the requirements.in need, with hashes
 	$(PYTHON) -m pip install --quiet pip-tools==7.6.2
 	cd app && ../$(COMPILE) --output-file requirements.txt requirements.in
+	cd bench/programs/gunicorn && ../../../$(COMPILE) --output-file requirements.txt requirements.in
 	$(COMPILE) --output-file requirements.txt requirements.in
 
 .venv/installed: requirements.txt

@@ -1,9 +1,10 @@
 """Measure how fast the counter is, beside others, on a local cluster that is made for it and destroyed afterwards.
 
-The counter's /increment runs against the usual recipe (a lock and a lease for each request, same etcd), its /static
-against a minimal server in Go, its /healthz against its own /static: each with three replicas behind a node port, under
-load from wrk. The machine does all of it, load included, so it should do nothing else meanwhile, and only the ratios
-say much. After each run of /increment the count is checked against the values that clients were told.
+The counter's /increment runs against the usual recipe (a lock and a lease for each request, same etcd) and against raw
+transactions, its /static against a minimal server in Go, its /healthz against its own /static, and the app against
+itself on gunicorn: each with three replicas behind a node port, under load from wrk. Then the counter is scaled. The
+machine does all of it, load included, so it should do nothing else meanwhile, and only the ratios say much. After each
+run of /increment the count is checked against the values that clients were told.
 """
 
 import argparse
@@ -15,11 +16,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import answers, cluster, deployment, machine, picture, report
-from bench.load import require_wrk
-from bench.rounds import Measurement, Plan, measure
-from bench.targets import INCREMENT, targets
+from bench import answers, cluster, deployment, machine, picture, report, rounds, scaling, transactions
+from bench.counter import DeployedCounter
+from bench.load import Load, require_wrk
+from bench.rounds import Measurement, Plan
+from bench.scaling import SizedMeasurement
+from bench.targets import EXACT, INCREMENT, targets
 from local.errors import LocalError, exit_code
+from local.kube import Kube
+from local.layout import Layout
+from local.stack_config import StackConfig
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -35,8 +41,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=_positive, default=5, help="how often each is measured (default: %(default)s)")
-    parser.add_argument("--seconds", type=_positive, default=10, help="how long each time (default: %(default)s)")
+    parser.add_argument("--rounds", type=_positive, default=3, help="how often each is measured (default: %(default)s)")
+    parser.add_argument("--seconds", type=_positive, default=8, help="how long each time (default: %(default)s)")
     parser.add_argument(
         "--concurrencies",
         type=_list_of_positives,
@@ -74,30 +80,51 @@ def _run(plan: Plan, result: Path, console: Console) -> int:
             soft_wrap=True,
         )
     with cluster.running(console) as (layout, config):
-        deployment.deploy(layout, config, console)
-        wanted = targets(counter_port=int(config["nodePort"]))
-        address = str(layout.nodes[0].address)
-        for target in wanted:
-            answers.wait(target, address)
-        runs = plan.runs(len(wanted))
-        console.print(f"{runs} runs of {plan.seconds} s", highlight=False)
-        measurements = measure(plan, wanted, address, _progress(runs, console))
-        _tell(report.make(this, plan, measurements), result, console)
-    wrong = [
-        measurement for measurement in measurements if measurement.target == INCREMENT and not measurement.is_exact
-    ]
+        measurements, sized = _measure(plan, layout, config, console)
+        _tell(report.make(this, plan, measurements, sized), result, console)
+    runs = (*measurements, *(run.measurement for run in sized))
+    wrong = [report.line(run) for run in runs if run.target in EXACT and not run.is_exact]
     if wrong:
-        raise LocalError(f"the counter miscounted: {'; '.join(report.line(measurement) for measurement in wrong)}")
+        raise LocalError(f"the counter miscounted: {'; '.join(wrong)}")
     return 0
 
 
-def _progress(runs: int, console: Console) -> Callable[[Measurement], None]:
-    """Prints each run as it ends, with how many there are."""
+def _measure(
+    plan: Plan, layout: Layout, config: StackConfig, console: Console
+) -> tuple[list[Measurement], list[SizedMeasurement]]:
+    """Everything: all targets on the deployment as it is, then the counter with fewer and more replicas."""
+    address, port = str(layout.nodes[0].address), int(config["nodePort"])
+    counter = DeployedCounter(Kube(layout.name, layout.kubeconfig), config["namespace"], f"http://{address}:{port}")
+    deployment.deploy(layout, config, counter, console)
+    wanted = targets(port)
+    for target in wanted:
+        answers.wait(target, address)
+    runs = plan.runs(len(wanted)) + scaling.runs(plan)
+    console.print(f"{runs} runs of {plan.seconds} s", highlight=False)
+    tell = _progress(runs, console)
+    transact = _transact(layout, counter, plan)
+    measurements = rounds.measure(plan, wanted, address, transact, lambda run: tell(report.line(run)))
+    [increment] = [target for target in wanted if target.name == INCREMENT]
+    sized = scaling.measure(plan, increment, address, counter.scale, lambda run: tell(report.sized_line(run)))
+    return measurements, sized
+
+
+def _transact(layout: Layout, counter: DeployedCounter, plan: Plan) -> Callable[[int], Load]:
+    """Runs raw transactions, in each round from another pod, which may use another member of etcd."""
+
+    def transact(number: int) -> Load:
+        pods = counter.pods()
+        return transactions.transact(layout, counter.namespace, pods[number % len(pods)], plan.seconds)
+
+    return transact
+
+
+def _progress(runs: int, console: Console) -> Callable[[str], None]:
+    """Prints what is told of each run as it ends, with how many there are."""
     over = itertools.count(1)
 
-    def tell(measurement: Measurement) -> None:
-        line = f"[{next(over)}/{runs}] {report.line(measurement)}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    def tell(line: str) -> None:
+        console.print(f"[{next(over)}/{runs}] {line}", markup=False, highlight=False, soft_wrap=True)
 
     return tell
 

@@ -13,7 +13,10 @@ from local.layout import Layout, cache_root
 from local.stack_config import StackConfig
 
 NAME = "ha-counter-bench"
-STACK = "dev"
+STACK = "bench"
+
+# Who changes objects there, as the API server notes it.
+FIELD_MANAGER = "ha-counter-bench"
 
 
 @contextmanager

@@ -22,9 +22,9 @@ class Load:
         seconds: How long it took.
         answers: How many requests were answered with a status below 400.
         failures: How many were refused, answered too late, or lost with their connection.
-        p50: Milliseconds within which half of the requests were answered, as wrk has it: corrected for the requests
-            that a client would have sent had it not waited for a slow answer (coordinated omission).
-        p99: Milliseconds within which 99 of 100 were, likewise.
+        p50: Milliseconds within which half of the requests were answered.
+        p99: Milliseconds within which 99 of 100 were. Of wrk's runs it is corrected for the requests that a client
+            would have sent had it not waited for a slow answer (coordinated omission); p50 is not.
     """
 
     seconds: float

@@ -1,10 +1,13 @@
 """Medians and ratios of what was measured."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from bench.load import Load
 from bench.rounds import Measurement
+from bench.scaling import SizedMeasurement
 from bench.targets import Comparison
 
 
@@ -35,12 +38,24 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class SizeSummary:
+    """All rounds with so many replicas."""
+
+    replicas: int
+    summary: Summary
+
+
+@dataclass(frozen=True)
 class Ratio:
-    """How many times the rate of one target another one had, round by round."""
+    """How many times as much one target had as another one, round by round.
+
+    `holds` tells whether the median is what was asked for; None: nothing was, at this concurrency.
+    """
 
     comparison: Comparison
     concurrency: int
     ratio: Spread
+    holds: bool | None
 
 
 def summarize(measurements: Sequence[Measurement]) -> list[Summary]:
@@ -65,26 +80,44 @@ def _summary(target: str, concurrency: int, group: Sequence[Measurement]) -> Sum
     )
 
 
-def compare(measurements: Sequence[Measurement], comparisons: Sequence[Comparison]) -> list[Ratio]:
-    """The ratios of each comparison at each concurrency.
-
-    Only rates of the same round are compared: what slowed down one target then slowed down the other.
-    """
-    rates = {(m.target, m.concurrency, m.round): m.load.rate for m in measurements}
-    concurrencies = dict.fromkeys(measurement.concurrency for measurement in measurements)
-    rounds = dict.fromkeys(measurement.round for measurement in measurements)
+def summarize_sizes(measurements: Sequence[SizedMeasurement]) -> list[SizeSummary]:
+    """One summary for each number of replicas, sorted by it."""
+    groups: dict[int, list[Measurement]] = {}
+    for sized in measurements:
+        groups.setdefault(sized.replicas, []).append(sized.measurement)
     return [
-        Ratio(
-            comparison,
-            concurrency,
-            spread(
-                rates[comparison.numerator, concurrency, number] / rates[comparison.denominator, concurrency, number]
-                for number in rounds
-            ),
-        )
-        for comparison in comparisons
-        for concurrency in concurrencies
+        SizeSummary(replicas, summary) for replicas, group in sorted(groups.items()) for summary in summarize(group)
     ]
+
+
+def compare(measurements: Sequence[Measurement], comparisons: Sequence[Comparison]) -> list[Ratio]:
+    """The ratios of each comparison at each concurrency at which both were measured.
+
+    Only runs of the same round are compared: what slowed down one target then slowed down the other.
+    """
+    loads: dict[tuple[str, int], dict[int, Load]] = {}
+    for measurement in measurements:
+        loads.setdefault((measurement.target, measurement.concurrency), {})[measurement.round] = measurement.load
+    concurrencies = dict.fromkeys(measurement.concurrency for measurement in measurements)
+    ratios = []
+    for comparison, concurrency in itertools.product(comparisons, concurrencies):
+        ones = loads.get((comparison.numerator, concurrency))
+        others = loads.get((comparison.denominator, concurrency))
+        if ones and others:
+            ratio = spread(_of(comparison, ones[number]) / _of(comparison, others[number]) for number in ones)
+            ratios.append(Ratio(comparison, concurrency, ratio, _holds(comparison, concurrency, ratio.median)))
+    return ratios
+
+
+def _of(comparison: Comparison, load: Load) -> float:
+    return load.rate if comparison.of == "rate" else load.p50
+
+
+def _holds(comparison: Comparison, concurrency: int, ratio: float) -> bool | None:
+    least, most = comparison.at_least.get(concurrency), comparison.at_most.get(concurrency)
+    if least is None and most is None:
+        return None
+    return (least is None or ratio >= least) and (most is None or ratio <= most)
 
 
 def spread(values: Iterable[float]) -> Spread:

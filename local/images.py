@@ -38,6 +38,7 @@ class BaseImage:
     name: str
     instructions: tuple[str, ...]
     files: Mapping[str, Path]
+    base: str = "scratch"
 
     @property
     def made_from(self) -> str:
@@ -158,7 +159,7 @@ def _made_from(client: docker.DockerClient, name: str) -> str | None:
 
 
 def _build(client: docker.DockerClient, image: BaseImage) -> None:
-    lines = ["FROM scratch", *image.instructions, f'LABEL {MADE_FROM}="{image.made_from}"']
+    lines = [f"FROM {image.base}", *image.instructions, f'LABEL {MADE_FROM}="{image.made_from}"']
     recipe = "\n".join(lines).encode()
     with tempfile.TemporaryFile() as context:
         with tarfile.open(fileobj=context, mode="w") as tar:

@@ -6,7 +6,7 @@ from bench.__main__ import parse
 def test_without_options_it_measures_thoroughly() -> None:
     arguments = parse([])
 
-    assert (arguments.rounds, arguments.seconds, arguments.concurrencies) == (5, 10, (1, 3, 50, 200))
+    assert (arguments.rounds, arguments.seconds, arguments.concurrencies) == (3, 8, (1, 3, 50, 200))
 
 
 def test_concurrencies_come_sorted_and_once() -> None:

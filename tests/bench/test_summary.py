@@ -1,7 +1,10 @@
+import pytest
+
 from bench.counts import Count
 from bench.load import Load
 from bench.rounds import Measurement
-from bench.summary import Ratio, Spread, compare, spread, summarize
+from bench.scaling import SizedMeasurement
+from bench.summary import Ratio, Spread, compare, spread, summarize, summarize_sizes
 from bench.targets import Comparison
 
 
@@ -62,7 +65,7 @@ def test_a_ratio_is_taken_within_each_round() -> None:
 
     [ratio] = compare(runs, [Comparison("fast", "slow")])
 
-    assert ratio == Ratio(Comparison("fast", "slow"), 3, Spread(median=3.0, least=2.0, most=4.0))
+    assert ratio == Ratio(Comparison("fast", "slow"), 3, Spread(median=3.0, least=2.0, most=4.0), holds=None)
 
 
 def test_there_is_a_ratio_for_each_concurrency() -> None:
@@ -72,3 +75,47 @@ def test_there_is_a_ratio_for_each_concurrency() -> None:
 
     found = [(ratio.comparison.numerator, ratio.concurrency, ratio.ratio.median) for ratio in ratios]
     assert found == [("a", 1, 1.0), ("a", 50, 50.0), ("b", 1, 1.0), ("b", 50, 1.0)]
+
+
+def test_there_is_no_ratio_where_only_one_was_measured() -> None:
+    runs = [measured("a", 10, concurrency=1), measured("a", 10, concurrency=3), measured("b", 20, concurrency=1)]
+
+    ratios = compare(runs, [Comparison("a", "b"), Comparison("c", "a")])
+
+    assert [(ratio.comparison.numerator, ratio.concurrency) for ratio in ratios] == [("a", 1)]
+
+
+def test_times_are_compared_where_that_is_asked_for() -> None:
+    [ratio] = compare([measured("a", 100), measured("b", 400)], [Comparison("a", "b", of="p50")])
+
+    assert ratio.ratio.median == 4.0
+
+
+@pytest.mark.parametrize(
+    ("comparison", "holds"),
+    [
+        (Comparison("a", "b", at_least={3: 2.0}), True),
+        (Comparison("a", "b", at_least={3: 2.1}), False),
+        (Comparison("a", "b", at_most={3: 2.0}), True),
+        (Comparison("a", "b", at_most={3: 1.9}), False),
+        (Comparison("a", "b", at_least={50: 2.1}), None),
+    ],
+)
+def test_a_ratio_tells_whether_its_median_is_the_goal(comparison: Comparison, holds: bool | None) -> None:
+    runs = [
+        *(measured("a", rate, number=number) for number, rate in enumerate((100, 20, 300), start=1)),
+        *(measured("b", rate, number=number) for number, rate in enumerate((100, 10, 100), start=1)),
+    ]
+
+    [ratio] = compare(runs, [comparison])
+
+    assert ratio.holds is holds
+
+
+def test_all_rounds_of_a_size_are_summed_up_and_sizes_sorted() -> None:
+    runs = [SizedMeasurement(6, measured("a", 60)), SizedMeasurement(1, measured("a", 10))]
+    runs += [SizedMeasurement(6, measured("a", 80, number=2))]
+
+    sizes = summarize_sizes(runs)
+
+    assert [(size.replicas, size.summary.rate.median) for size in sizes] == [(1, 10.0), (6, 70.0)]

@@ -3,6 +3,8 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO
 
 import pytest
 
@@ -63,6 +65,24 @@ def test_an_image_of_other_files_is_another() -> None:
 
     assert made_from("/cache/binaries-1") != made_from("/cache/binaries-2")
     assert made_from("/cache/binaries-1") == made_from("/another/cache/binaries-1")
+
+
+@pytest.mark.parametrize("base", ["scratch", "localhost:5001/ha-counter-counter@sha256:1"])
+def test_an_image_may_be_made_on_top_of_another(base: str, tmp_path: Path) -> None:
+    recipes = []
+
+    def build(*, fileobj: IO[bytes], **_: object) -> None:
+        with tarfile.open(fileobj=fileobj) as context:
+            recipe = context.extractfile("Dockerfile")
+            assert recipe is not None
+            recipes.append(recipe.read().decode().splitlines())
+
+    (tmp_path / "program").touch()
+    image = BaseImage("program:1", ("COPY program /",), {"program": tmp_path / "program"}, base=base)
+
+    images._build(SimpleNamespace(images=SimpleNamespace(build=build)), image)  # type: ignore[arg-type]
+
+    assert [recipe[:2] for recipe in recipes] == [[f"FROM {base}", "COPY program /"]]
 
 
 # The Python base image's file system.
