@@ -20,6 +20,7 @@ NEEDED = {
     "ip": "iproute2",
     "nsenter": "util-linux",
     "hey": "hey",  # the load of the README's walk-through
+    "wrk": "wrk",  # that of `make bench`
 }
 
 # The services that come with them. The cluster runs these programs itself, and docker-registry would let everybody in.

@@ -1,10 +1,7 @@
 """A short `make bench` of the counter alone. How fast it is on a machine that does other things is not asserted."""
 
 import json
-import shutil
 from pathlib import Path
-
-import pytest
 
 from bench import machine, picture, report, rounds, transactions
 from bench.load import Load
@@ -15,7 +12,6 @@ from tests.e2e.system import System, names
 PLAN = Plan(rounds=1, seconds=1, concurrencies=(1, 3))
 
 
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="there is no wrk on PATH")
 def test_a_short_bench_counts_exactly_and_leaves_a_report_and_a_picture(system: System, tmp_path: Path) -> None:
     pod, *_ = names(system.ready_pods("counter"))
 
