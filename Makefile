@@ -5,7 +5,7 @@ STACK ?= dev
 TARGET := $(if $(CONTEXT),--context=$(CONTEXT),$(if $(CLUSTER),--cluster=$(CLUSTER)))
 OPTIONS = --stack=$(STACK) --engine=$(ENGINE) $(TARGET)
 
-.PHONY: help up preview down destroy output test lint unit model e2e bench pulumi-cli requirements
+.PHONY: help up preview down destroy output test lint unit model e2e bench chaos pulumi-cli requirements
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,7 +28,7 @@ output: .venv/installed ## print the node port
 test: lint unit e2e ## all tests
 
 unit: .venv/installed ## the tests that need no cluster
-	@$(PYTHON) -m pytest tests/app tests/bench tests/infra tests/local
+	@$(PYTHON) -m pytest tests/app tests/bench tests/chaos tests/infra tests/local
 
 model: .venv/installed ## try 200,000 schedules of the counting protocol (SCHEDULES=..., SEED=...)
 	@PYTHONPATH=app:. $(PYTHON) -m tests.app.counter.explore $(if $(SCHEDULES),--schedules=$(SCHEDULES)) $(if $(SEED),--seed=$(SEED))
@@ -38,6 +38,9 @@ e2e: .venv/installed ## the tests on real etcd members, then on a local cluster 
 
 bench: .venv/installed ## how fast the counter is beside others: 20 minutes, on a local cluster of its own
 	@$(PYTHON) -m bench
+
+chaos: .venv/installed ## whether it stays exact and up, whatever fails: 10 minutes, on a local cluster of its own
+	@$(PYTHON) -m chaos
 
 lint: .venv/installed ## format, style and types
 	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && $(PYTHON) -m mypy

@@ -20,24 +20,24 @@ FIELD_MANAGER = "ha-counter-bench"
 
 
 @contextmanager
-def running(console: Console) -> Iterator[tuple[Layout, StackConfig]]:
-    """The cluster and what is deployed to it, while the block runs, for one command at a time.
+def running(console: Console, name: str = NAME) -> Iterator[tuple[Layout, StackConfig]]:
+    """A cluster of this name and what is deployed to it, while the block runs, for one command at a time.
 
     Raises LocalError if it can't be made.
     """
     with locks.held(cache_root() / "bench.lock", console):
-        _stack("destroy", "--yes")  # what an aborted run left behind
+        _stack(name, "destroy", "--yes")  # what an aborted run left behind
         try:
-            _stack("up")
-            made = layout.find(NAME)
+            _stack(name, "up")
+            made = layout.find(name)
             if made is None:
-                raise LocalError(f"local cluster {NAME!r} is gone")
+                raise LocalError(f"local cluster {name!r} is gone")
             yield made, stack_config.load(STACK, {})
         finally:
-            _stack("destroy", "--yes")
+            _stack(name, "destroy", "--yes")
 
 
-def _stack(command: str, *options: str) -> None:
-    words = [sys.executable, "-m", "local.stack", command, f"--cluster={NAME}", f"--stack={STACK}", *options]
+def _stack(cluster: str, command: str, *options: str) -> None:
+    words = [sys.executable, "-m", "local.stack", command, f"--cluster={cluster}", f"--stack={STACK}", *options]
     if subprocess.run(words, cwd=stack_config.PROJECT_FOLDER).returncode != 0:
         raise LocalError(f"`{' '.join(words[1:])}` failed; see above")

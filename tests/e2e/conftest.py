@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from chaos.system import System
 from local.layout import find
 from tests.e2e.claim import claimed
 from tests.e2e.host import Host, adopt_orphans, differences, look
-from tests.e2e.system import CHECKOUT, System, make, run
+from tests.e2e.system import CHECKOUT, make, run
 
 CLUSTER = "ha-counter-test"
 

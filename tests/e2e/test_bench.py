@@ -7,7 +7,8 @@ from bench import machine, picture, report, rounds, transactions
 from bench.load import Load
 from bench.rounds import Plan
 from bench.targets import HEALTHZ, INCREMENT, RAW_TRANSACTION, STATIC, counter_targets
-from tests.e2e.system import System, names
+from chaos.system import System
+from tests.e2e.system import names
 
 PLAN = Plan(rounds=1, seconds=1, concurrencies=(1, 3))
 

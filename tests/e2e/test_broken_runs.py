@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from chaos.clients import incrementing
+from chaos.system import PATIENCE, System
 from local import daemons
 from local.layout import STATE_ROOT, Layout, find
 from tests.e2e.host import Host, adopt_orphans, differences, look
-from tests.e2e.load import incrementing
-from tests.e2e.system import CHECKOUT, PATIENCE, System, completed, copy_of_checkout, make, run
+from tests.e2e.system import CHECKOUT, completed, copy_of_checkout, make, run
 
 NAME = "ha-counter-broken"
 PYTHON = str(CHECKOUT / ".venv/bin/python")
@@ -218,8 +219,8 @@ def test_the_old_version_serves_on_while_images_can_not_be_made(system: System, 
         daemons.stop(layout, "dockerd")
         told = f"the Docker engine at unix://{layout.docker_socket} does not answer"
         assert told in fails(deploy(layout), checkout, **layout.environment)
-    assert history.unacknowledged == 0
-    history.check_exact(before, system.count())
+    assert history.errors == 0
+    assert history.problems(before, system.count()) == []
     run([*MAKE, "up"], checkout)
 
 
@@ -238,8 +239,9 @@ def test_the_old_version_serves_on_while_the_new_one_never_gets_ready(system: Sy
     assert "Deployment ha-counter/counter-deployment: 0 of 3 pods ready" in printed
     assert "ErrImagePull" in printed or "ImagePullBackOff" in printed, printed  # the kubelet says one or the other
     assert nowhere in printed
-    assert history.unacknowledged == 0
-    history.check_exact(before, count := system.count())
+    assert history.errors == 0
+    count = system.count()
+    assert history.problems(before, count) == []
     run([*MAKE, "up"], checkout)
     check(system, count)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from chaos.system import NAMESPACE
 from local.layout import Layout, find
 from tests.e2e.host import differences, look
-from tests.e2e.system import CHECKOUT, NAMESPACE, copy_of_checkout, run
+from tests.e2e.system import CHECKOUT, copy_of_checkout, run
 
 NAME = "ha-counter-other"
 LOCAL = [str(CHECKOUT / ".venv/bin/python"), "-m", "local", "--name", NAME]

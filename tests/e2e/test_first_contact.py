@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 import requests
 
-from tests.e2e.system import System, names, restarts
+from chaos.system import System
+from tests.e2e.system import names, restarts
 
 
 def test_static_says_who_answers(system: System) -> None:

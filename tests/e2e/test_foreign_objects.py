@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from chaos.system import System
 from local import pulumi_cli
 from tests.e2e.conftest import CLUSTER
-from tests.e2e.system import System, make
+from tests.e2e.system import make
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What operators do inside an etcd pod."""
 
-from tests.e2e.system import System
+from chaos.system import System
 
 
 def test_there_is_a_shell(system: System) -> None:

@@ -15,9 +15,10 @@ import yaml
 from pulumi import automation
 from pulumi.automation import CommandError, ConfigValue, EngineEvent, OpType
 
+from chaos.system import System, eventually
 from local import pulumi_cli
 from tests.e2e.conftest import CLUSTER
-from tests.e2e.system import System, copy_of_checkout, eventually, names, run, uids
+from tests.e2e.system import copy_of_checkout, names, run, uids
 
 pytestmark = pytest.mark.skipif(
     pulumi_cli.path() is None, reason="there is no `pulumi` on PATH; `make pulumi-cli` installs it"

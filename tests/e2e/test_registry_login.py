@@ -13,8 +13,9 @@ import pytest
 import requests
 import yaml
 
+from chaos.system import System, eventually
 from local.layout import Layout
-from tests.e2e.system import System, completed, copy_of_checkout, eventually
+from tests.e2e.system import completed, copy_of_checkout
 
 NAMESPACE = "behind-a-login"
 PORT = 30181

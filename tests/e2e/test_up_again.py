@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from chaos.system import System, eventually
 from local import pulumi_cli
 from tests.e2e.conftest import CLUSTER
-from tests.e2e.system import System, copy_of_checkout, eventually, make, uids
+from tests.e2e.system import copy_of_checkout, make, uids
 
 with_our_engine = pytest.mark.skipif(pulumi_cli.path() is not None, reason="the Pulumi CLI previews in its own words")
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from chaos.system import NAMESPACE, System
 from local import binaries
 from local.registry import engine
 from tests.e2e.conftest import CLUSTER
-from tests.e2e.system import CHECKOUT, NAMESPACE, System, make, names, run, uids
+from tests.e2e.system import CHECKOUT, make, names, run, uids
 
 DEPLOYMENT = "deployment/counter-deployment"
 README = (CHECKOUT / "README.md").read_text()

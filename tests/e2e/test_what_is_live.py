@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from chaos.system import NAMESPACE, System
 from local import pulumi_cli, stack_config
 from local.differences import content, differences
 from local.kube import Kube, Object, describe
 from local.ownership import FIELD_MANAGER, STACK_LABEL
 from local.values import plain
 from tests.e2e.conftest import CLUSTER
-from tests.e2e.system import NAMESPACE, System, run
+from tests.e2e.system import run
 from tests.infra.program_run import Registration, run_program
 
 STACK = "dev"

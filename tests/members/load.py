@@ -17,6 +17,7 @@ from typing import TypeVar
 from etcd3.etcdrpc import RangeRequest  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 
+from chaos.history import miscounted
 from counter import keys, transactions
 from counter.etcd import EtcdClient
 from counter.replica import Replica
@@ -74,15 +75,8 @@ class History:
 
     def check(self, before: int, after: int, since: float = 0.0) -> None:
         """No value is told twice, none that was told is lost, and nothing else counted but what is unknown."""
-        values = self.values(since)
-        repeated = [value for value, times in Counter(values).items() if times > 1]
-        assert not repeated, f"told more than once: {repeated}"
-        lost = [value for value in values if not before < value <= after]
-        assert not lost, f"told, but the count has gone from {before} to {after}: {lost}"
+        assert miscounted(self.values(since), self.unknown(since), before, after) == []
         self._check_fetches(since)
-        assert len(values) <= after - before <= len(values) + self.unknown(since), (
-            f"{after - before} were counted: {len(values)} got a value, and of {self.unknown(since)} nobody knows"
-        )
 
     def _check_fetches(self, since: float) -> None:
         """Every count that was read has all in it that was told before."""
