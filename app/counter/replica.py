@@ -172,6 +172,7 @@ class Replica:
     def _fold(self) -> None:
         while True:
             self._tried("fold", self._fold_all)
+            self._tried("count the replicas", self._share_budget)
             if self._stopping.wait(FOLD_INTERVAL * random.uniform(0.8, 1.2)):
                 return
 
@@ -179,6 +180,11 @@ class Replica:
         for shard in fold_orphans(self._store, self._records):
             self._events.shard_folded(shard.value.total)
             _log.info("the shard %s had no owner; its %d are in the base now", shard.id, shard.value.total)
+        return True
+
+    def _share_budget(self) -> bool:
+        """Each replica owns a shard."""
+        self._budget.share(len(self._store.read(transactions.read_prefix(keys.OWNER_PREFIX, keys_only=True)).kvs))
         return True
 
     def _tried(self, what: str, work: Callable[[], object]) -> bool:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from counter import budget
 from counter import replica as module
 from counter.replica import Replica
 from counter.requests import Counted, Fate, Outcome
@@ -105,6 +106,20 @@ def test_a_keyed_value_that_nobody_knows_is_lost(start: Start, etcd: PlannedEtcd
     etcd.put(b"i/a", b"one 7 0 1")
     etcd.put(b"r/one/7", b"?")
     assert start().increment("a").result() is Fate.VALUE_LOST
+
+
+@pytest.mark.usefixtures("short_intervals")
+def test_keys_are_refused_when_the_budget_is_spent_and_replicas_share_it(start: Start, etcd: PlannedEtcd) -> None:
+    replica = start()
+    other = start()
+    assert value_of(other.increment()) == 1
+    assert value_of(replica.increment()) == 2
+    until(lambda: replica._budget._per_second == budget.RECORDS_PER_SECOND / 2)
+    replica._budget._left = 0
+    replica._budget._in_all = replica._budget._per_second = 0
+    assert replica.increment("a").result() is Fate.NO_ROOM
+    assert value_of(replica.increment()) == 3, "without a key it costs nothing"
+    assert not any(key.startswith(b"i/") for key in etcd.values)
 
 
 def test_without_etcd_an_increment_is_not_counted(start: Start, etcd: PlannedEtcd) -> None:
