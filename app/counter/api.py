@@ -33,6 +33,9 @@ PATHS = ("/static", "/healthz", "/increment", "/fetch", "/metrics", "/version")
 
 _RETRY_AFTER = 1  # seconds
 
+# How many characters of what a client sent an answer repeats.
+_QUOTED = 80
+
 _ETCD_AWAY = "etcd, which keeps the count, does not answer. Please try again."
 
 # The standard's draft (draft-ietf-httpapi-idempotency-key-header) leaves it to each server what a key may look like.
@@ -166,7 +169,8 @@ class EveryPath:
         if request.method not in allowed:
             raise falcon.HTTPMethodNotAllowed(
                 allowed,
-                description=f"{request.path} can't be asked with {request.method}, only with {' or '.join(allowed)}.",
+                description=f"{request.path} can't be asked with {request.method[:_QUOTED]}, only with "
+                f"{' or '.join(allowed)}.",
             )
 
     def process_response(
@@ -190,7 +194,7 @@ def _refusal(environ: Mapping[str, Any]) -> falcon.HTTPError | None:
     key = environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not _KEY.fullmatch(key):
         return falcon.HTTPBadRequest(
-            description=f"Idempotency-Key is {key[:80]!r}, but must be 1 to 64 letters, digits, dots, colons, "
+            description=f"Idempotency-Key is {key[:_QUOTED]!r}, but must be 1 to 64 letters, digits, dots, colons, "
             "dashes or underscores."
         )
     if "prefetch" in environ.get("HTTP_SEC_PURPOSE", environ.get("HTTP_PURPOSE", "")):
@@ -239,7 +243,7 @@ def _serialize_error(_request: falcon.Request, response: falcon.Response, error:
 
 def _no_such_path(paths: Sequence[str]) -> Callable[..., NoReturn]:
     def handle(request: falcon.Request, *_: object) -> NoReturn:
-        raise falcon.HTTPNotFound(description=f"There is no {request.path} here, only {', '.join(paths)}.")
+        raise falcon.HTTPNotFound(description=f"There is no {request.path[:_QUOTED]} here, only {', '.join(paths)}.")
 
     return handle
 

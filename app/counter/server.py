@@ -9,24 +9,27 @@ thread: at 50 clients this serves about twice as many a second.
 import json
 import logging
 import signal
+import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 import falcon
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]  # waitress ships no types
+from waitress.buffers import OverflowableBuffer  # type: ignore[import-untyped]
 from waitress.channel import ClientDisconnected, HTTPChannel  # type: ignore[import-untyped]
-from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask  # type: ignore[import-untyped]
 from waitress.utilities import Error  # type: ignore[import-untyped]
 
 from counter.api import BEGUN
 from counter.observed import ObservedApp
+from counter.parser import Parser
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +45,19 @@ _IDLE = 60.0
 _ARRIVAL = 10.0
 _WHEN_CROWDED = 1.0
 _CROWD = 900
+
+# Seconds between two looks at who is slow.
+_LOOK_INTERVAL = 1.0
+
+# Seconds for which the rest of a refused request is still taken, and thrown away. A connection that is closed while its
+# client still sends is reset, and most clients then report that instead of the answer.
+_HEARING_OUT = 2.0
+
+# After so many answers the loop looks for new requests, so that nobody who sends many at once keeps others waiting.
+_ANSWERS_AT_ONCE = 100
+
+# No error's text is longer: it may quote what was sent.
+_MAX_ERROR = 300
 
 # Seconds after the signal to stop in which new connections are still taken: it takes a while until every node knows
 # that this replica is to get none.
@@ -77,7 +93,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             host="0.0.0.0",
             port=port,
             connection_limit=_CONNECTIONS,
-            cleanup_interval=1,
+            cleanup_interval=_LOOK_INTERVAL,
             max_request_header_size=_HEADER_BYTES,
             max_request_body_size=_BODY_BYTES,
             ident=None,  # no Server header
@@ -98,7 +114,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until `stop`; then go on while clients still come, and answer everybody."""
         while not self.stopping.is_set():
-            self._turn(1.0)
+            self._turn(_LOOK_INTERVAL)
         self._turn_until(time.monotonic() + self._lingering, lambda: self._lingers)
         self._take_no_more()
         self._turn_until(time.monotonic() + _FINISHING, self._has_work)
@@ -142,10 +158,17 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     def _turn(self, seconds: float) -> None:
         """Wait for something to do, and do it."""
-        self.asyncore.loop(timeout=seconds, map=self._map, use_poll=True, count=1)  # select() ends at file 1024
+        timeout = 0.0 if self._answerable else seconds
+        self.asyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)  # select() ends at file 1024
         self._is_woken = False
-        while self._answerable:
-            self._answerable.popleft().answer()
+        for _ in range(_ANSWERS_AT_ONCE):
+            if not self._answerable:
+                return
+            channel = self._answerable.popleft()
+            try:
+                channel.answer()
+            except Exception:  # costs one connection, not the replica
+                channel.handle_error()
 
     def _turn_until(self, end: float, goes_on: Callable[[], bool]) -> None:
         while goes_on() and time.monotonic() < end:
@@ -165,14 +188,14 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
 
 class _Task(WSGITask):  # type: ignore[misc]
-    def __init__(self, channel: "_Channel", request: HTTPRequestParser) -> None:
+    def __init__(self, channel: "_Channel", request: Parser) -> None:
         super().__init__(channel, request)
         self.environ = channel.environ
 
     def start(self) -> None:
         super().start()
         if self.channel.server.stopping.is_set():
-            self.set_close_on_finish()
+            self.request.headers["CONNECTION"] = "close"
 
     def finish(self) -> None:
         super().finish()
@@ -184,7 +207,7 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         error = self.request.error
-        body = json.dumps({"message": f"{error.reason}: {error.body}"}).encode()
+        body = json.dumps({"message": f"{error.reason}: {error.body}"[:_MAX_ERROR]}).encode()
         self.status = f"{error.code} {error.reason}"
         self.response_headers.append(("Content-Type", falcon.MEDIA_JSON))
         self.set_close_on_finish()
@@ -203,17 +226,33 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     task_class = _Task
     error_task_class = _ErrorTask
-    request: HTTPRequestParser | None = None  # that has not arrived whole
+    parser_class = Parser
+    request: Parser | None = None  # that has not arrived whole
     environ: Mapping[str, Any] | None = None  # of the request that is under way
     arriving_since = 0.0
     arrived_at = 0.0
+    unread = b""  # what came after the request that is under way
+    is_refused = False  # a request was: no other is taken
 
-    def received(self, data: bytes) -> bool:
-        before = self.request
-        is_welcome: bool = super().received(data)
-        if self.request is not before:
-            self.arriving_since = time.time()
-        return is_welcome
+    def received(self, data: bytes) -> None:
+        """Take one request; what comes after it is read when it is answered. Called by waitress."""
+        if self.is_refused:
+            return
+        self.unread += data
+        while self.unread and not self.requests:
+            if self.request is None:
+                self.request = Parser(self.adj)
+                self.arriving_since = time.time()
+            self.unread = self.unread[self.request.received(self.unread) :]
+            if self.request.completed:
+                self.sent_continue = False
+                if not self.request.empty:
+                    self.requests.append(self.request)
+                self.request = None
+            elif self.request.expect_continue and self.request.headers_finished and not self.sent_continue:
+                self.send_continue()
+        if self.requests:
+            self.server.add_task(self)
 
     def begin(self, begin: Begin) -> Future[Any] | None:
         request = self.requests[0]
@@ -228,24 +267,50 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         """Keep a part of an answer until there is all of it: each `send` costs as much as making the answer."""
         if not self.connected:
             raise ClientDisconnected
+        if not self.total_outbufs_len:  # a buffer that was large once keeps all that ever went through it
+            self.outbufs = [OverflowableBuffer(self.adj.outbuf_overflow)]
         self.outbufs[-1].append(data)
         self.total_outbufs_len += len(data)
         return len(data)
 
     def answer(self) -> None:
+        is_refusal = self.requests[0].error is not None
         self.service()
+        self.environ = None
+        if is_refusal:
+            self.is_refused = True
+            self.close_when_flushed = False
+            self.arriving_since = time.time()
         self.handle_write()
+
+    def handle_write(self) -> None:
+        """Send what there is to send. Then it is the next request's turn. Called by waitress, too."""
+        super().handle_write()
+        if not self.connected or self.total_outbufs_len:
+            return
+        if self.is_refused:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+        elif self.unread and not self.requests:
+            self.received(b"")
+
+    def handle_expt_event(self) -> None:
+        """Close: HTTP knows no urgent data, and until somebody reads it, it would wake the loop again and again."""
+        self.handle_close()
 
     def close_if_slow(self, now: float, idle: float, arrival: float) -> None:
         if self.requests:
             return
-        if self.request is not None and now - self.arriving_since > arrival:
+        if self.is_refused:
+            if now - self.arriving_since > _HEARING_OUT:
+                self.handle_close()
+        elif self.request is not None and now - self.arriving_since > arrival:
             self.request.error = _RequestTimeoutError(f"this took longer than {arrival:.0f} s to arrive.")
             self.requests.append(self.request)
             self.request = None
             self.server.add_task(self)
         elif now - self.last_activity > idle:
-            self.will_close = True
+            self.handle_close()  # at once: whoever reads nothing would never let it be closed after all is sent
 
     def has_work(self, now: float) -> bool:
         return bool(self.requests or self.request or self.total_outbufs_len or now - self.creation_time < _JUST_MADE)

@@ -145,6 +145,23 @@ def test_an_unknown_path_is_a_404_that_names_the_paths(client: TestClient) -> No
     assert all(path in result.json["message"] for path in ["/nothing", *PATHS])
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", f"/{'n' * 10_000}", {}),
+        ("B" * 10_000, "/static", {}),
+        ("GET", "/increment", {"Idempotency-Key": "k" * 10_000}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # from wsgiref's validator
+def test_an_answer_does_not_repeat_all_that_was_sent(
+    client: TestClient, method: str, path: str, headers: dict[str, str]
+) -> None:
+    result = client.simulate_request(method, path, headers=headers)
+    assert 400 <= result.status_code < 500
+    assert len(result.json["message"]) < 300
+
+
 def test_an_increment_may_be_posted(client: TestClient) -> None:
     assert client.simulate_post("/increment").json == answer("count value = 1")
     assert client.simulate_post("/increment", body=b"ignored").json == answer("count value = 2")

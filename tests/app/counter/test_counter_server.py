@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
@@ -24,6 +25,9 @@ from counter.server import Server
 # Seconds. What takes longer never happens.
 PATIENCE = 10.0
 
+# Bytes of the largest answer.
+LARGE = 64 * 1024
+
 
 class Quick:
     def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
@@ -38,19 +42,35 @@ class Slow:
         response.data = request.env[BEGUN].result()
 
 
+class Large:
+    """An answer that takes more room than most."""
+
+    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
+        response.data = bytes(LARGE)
+
+
 class Broken:
     def on_get(self, _request: falcon.Request, _response: falcon.Response) -> None:
         raise RuntimeError("a secret")
 
 
 class Running:
-    """A server at work. What /slow waits for is in `slow`."""
+    """A server at work.
+
+    Attributes:
+        slow: What requests of /slow wait for.
+        begun: The paths that were asked for.
+        when_begun: What else happens then, by path, in the server's thread.
+    """
 
     def __init__(self, lingering: float) -> None:
         self.slow: list[Future[bytes]] = []
+        self.begun: list[str] = []
+        self.when_begun: dict[str, Callable[[], object]] = {}
         app = falcon.App()
         app.add_route("/quick", Quick())
         app.add_route("/slow", Slow())
+        app.add_route("/large", Large())
         app.add_route("/broken", Broken())
         self.metrics = Metrics(["/quick", "/slow"], {})
         self.server = Server(ObservedApp(app, self.metrics), self._begin, 0, threading.Event(), lingering)
@@ -59,7 +79,11 @@ class Running:
         self.thread.start()
 
     def _begin(self, environ: Mapping[str, Any]) -> Future[bytes] | None:
-        if environ["PATH_INFO"] != "/slow":
+        path = environ["PATH_INFO"]
+        self.begun.append(path)
+        if path in self.when_begun:
+            self.when_begun[path]()
+        if path != "/slow":
             return None
         self.slow.append(Future())
         return self.slow[-1]
@@ -113,7 +137,10 @@ class Client:
         return self._received.read(1) == b""
 
 
-def until(holds: Callable[[], bool]) -> None:
+GET = b"GET %s HTTP/1.1\r\n\r\n"
+
+
+def until(holds: Callable[[], object]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline
@@ -121,8 +148,9 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Running]]:
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Running]]:
     """Start a server; all are stopped in the end."""
+    monkeypatch.setattr(module, "_LOOK_INTERVAL", 0.05)
     with ExitStack() as stack:
 
         def start(lingering: float = 0.0) -> Running:
@@ -171,6 +199,67 @@ def test_requests_of_one_connection_are_answered_in_their_order(running: Running
     assert client.answered() == (200, b"last")
 
 
+def test_all_of_many_requests_that_come_at_once_are_answered_in_their_order(running: Running) -> None:
+    bodies = [str(number).encode() for number in range(1000)]
+    client = Client(running.connect())
+    lengths = b"POST /quick HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s"
+    client.connection.sendall(b"".join(lengths % (len(body), body) for body in bodies))
+    assert [client.answered() for _ in bodies] == [(200, body) for body in bodies]
+
+
+def test_who_sends_many_requests_at_once_does_not_keep_others_waiting(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ANSWERS_AT_ONCE", 1)
+    many, other = Client(running.connect()), running.ask("/quick")
+    assert other.answered() == (200, b"quick")
+    running.when_begun["/first"] = lambda: other.ask("/other")
+    many.connection.sendall(GET % b"/first" + GET % b"/quick" * 300)
+    assert [many.answer().status for _ in range(301)] == [404] + [200] * 300
+    assert running.begun.index("/other") < 10
+
+
+def test_a_client_that_reads_nothing_is_not_served_on(running: Running) -> None:
+    client = Client(running.connect())
+    client.connection.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        client.connection.sendall(GET % b"/large" * 1_000_000)
+    assert running.ask("/quick").answered() == (200, b"quick")
+    client.connection.settimeout(PATIENCE)
+    assert client.answered() == (200, bytes(LARGE))
+
+
+def test_a_client_that_reads_nothing_is_cut_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IDLE", 0.1)
+    client = Client(running.connect())
+    client.connection.sendall(GET % b"/large" * 300)
+    until(lambda: running.begun)
+    until(lambda: not running.server.active_channels)
+
+
+def test_a_long_connection_does_not_cost_more_memory_with_each_answer(running: Running) -> None:
+    client = running.ask("/large")
+    client.answer()
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            client.ask("/large")
+            client.answer()
+        assert tracemalloc.get_traced_memory()[0] < 10 * LARGE
+    finally:
+        tracemalloc.stop()
+
+
+def test_who_has_said_all_it_will_say_is_answered_nevertheless(running: Running) -> None:
+    client = running.ask("/slow")
+    client.ask("/quick")
+    client.connection.shutdown(socket.SHUT_WR)
+    running.until_slow(1)
+    running.slow[0].set_result(b"slow")
+    assert [client.answered(), client.answered()] == [(200, b"slow"), (200, b"quick")]
+    assert client.is_closed()
+
+
 def test_a_client_that_left_while_it_waited_disturbs_nobody(running: Running) -> None:
     running.ask("/slow").connection.close()
     running.until_slow(1)
@@ -187,6 +276,8 @@ def test_a_client_that_left_while_it_waited_disturbs_nobody(running: Running) ->
         (b"GET /quick HTTP/1.1\r\nno colon\r\n\r\n", 400, "Invalid header"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 400, "Bad Request"),
         (b"POST /quick HTTP/1.1\r\nTransfer-Encoding: other\r\n\r\n", 501, "Not Implemented"),
+        (b"POST /quick HTTP/1.1\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n", 413, "exceeds max_body"),
+        (b"POST /quick HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n" + b"x" * 70_000, 413, "exceeds"),
     ],
 )
 def test_what_is_no_fit_request_is_refused_in_json(
@@ -197,6 +288,63 @@ def test_what_is_no_fit_request_is_refused_in_json(
     answer = client.answer()
     assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
     assert words in json.loads(answer.body)["message"]
+    assert running.ask("/quick").answered() == (200, b"quick")
+
+
+def test_who_still_sends_what_is_refused_gets_to_read_why(running: Running) -> None:
+    client = Client(running.connect())
+    client.connection.sendall(b"POST /quick HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n" + bytes(10_000_000))
+    assert client.answered()[0] == 413
+    assert client.is_closed()
+
+
+def test_nothing_is_answered_after_a_refusal(running: Running) -> None:
+    client = Client(running.connect())
+    client.connection.sendall(b"no request\r\n\r\n" + GET % b"/slow")
+    assert client.answered()[0] == 400
+    assert client.is_closed()
+    assert not running.slow
+
+
+def test_who_does_not_hang_up_after_a_refusal_is_cut_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_HEARING_OUT", 0.1)
+    client = Client(running.connect())
+    client.connection.sendall(b"no request\r\n\r\n")
+    assert client.answered()[0] == 400
+    until(lambda: not running.server.active_channels)
+
+
+def test_a_client_may_wait_to_be_told_to_send_its_body(running: Running) -> None:
+    client = Client(running.connect())
+    client.ask("/quick", "Expect: 100-continue", "Content-Length: 6")
+    assert client.connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.connection.sendall(b"a body")
+    assert client.answer().status == 200
+
+
+def test_it_is_not_told_so_without_a_body(running: Running) -> None:
+    client = Client(running.connect())
+    for _ in range(2):
+        client.ask("/quick", "Expect: 100-continue")
+    assert [client.answered(), client.answered()] == [(200, b"quick")] * 2
+
+
+def test_urgent_data_ends_a_connection(running: Running) -> None:
+    client = running.ask("/quick")
+    assert client.answered() == (200, b"quick")
+    client.connection.send(b"!", socket.MSG_OOB)
+    until(lambda: not running.server.active_channels)
+
+
+def test_work_that_can_not_be_begun_costs_one_connection(running: Running) -> None:
+    def fail() -> None:
+        raise RuntimeError("this can't be begun")
+
+    running.when_begun["/impossible"] = fail
+    client = Client(running.connect())
+    client.connection.sendall(GET % b"/quick" + GET % b"/impossible")
+    assert client.answered() == (200, b"quick")
+    assert client.is_closed()
     assert running.ask("/quick").answered() == (200, b"quick")
 
 
@@ -259,6 +407,19 @@ def test_idle_connections_make_room_when_it_gets_crowded(running: Running, monke
         assert all(client.is_closed() for client in idle)
 
 
+def test_who_comes_when_there_is_no_room_is_served_when_there_is(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CONNECTIONS", 12)  # two of them are the server's own
+    monkeypatch.setattr(module, "_CROWD", 5)
+    monkeypatch.setattr(module, "_WHEN_CROWDED", 0.1)
+    running = start()
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(closing(running.connect()))
+        assert running.ask("/quick").answered() == (200, b"quick")
+
+
 def test_who_waits_when_it_is_told_to_stop_is_answered_and_let_go(running: Running) -> None:
     client = running.ask("/slow")
     running.until_slow(1)
@@ -284,6 +445,15 @@ def test_it_serves_on_for_a_while_but_keeps_no_connection(start: Callable[..., R
         assert client.is_closed()
     running.server.stop()
     until(lambda: refuses(running))
+
+
+def test_an_old_client_is_not_told_both_to_keep_and_to_close_its_connection(start: Callable[..., Running]) -> None:
+    running = start(lingering=PATIENCE)
+    running.server.stop()
+    client = Client(running.connect())
+    client.connection.sendall(b"GET /quick HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert client.answer().headers.get_all("Connection") == ["close"]
+    running.server.stop()
 
 
 def test_a_connection_that_was_just_made_is_served(
