@@ -14,13 +14,13 @@ from local.errors import LocalError
 
 def kill(system: System, pod: Pod) -> None:
     """End a pod's processes as a crash would. Raises LocalError if it has none."""
-    _signal(_processes(system, pod), signal.SIGKILL)
+    _signal(of_pod(system, pod), signal.SIGKILL)
 
 
 @contextmanager
 def stopped(system: System, *pods: Pod) -> Iterator[None]:
     """Pods that hang while the block runs: their processes are there, and do nothing. Raises LocalError likewise."""
-    processes = [process for pod in pods for process in _processes(system, pod)]
+    processes = [process for pod in pods for process in of_pod(system, pod)]
     try:
         _signal(processes, signal.SIGSTOP)
         yield
@@ -34,7 +34,7 @@ def _signal(processes: list[int], number: signal.Signals) -> None:
             os.kill(process, number)
 
 
-def _processes(system: System, pod: Pod) -> list[int]:
+def of_pod(system: System, pod: Pod) -> list[int]:
     """The processes of a pod's containers, but for the one that holds its namespaces."""
     found = []
     for process in cgroups.processes(system.layout.cgroup):

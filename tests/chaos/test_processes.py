@@ -19,7 +19,7 @@ POD = {"metadata": {"name": "etcd-0", "uid": "4711"}}
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
     """A pod's only process."""
     with subprocess.Popen(["sleep", "60"]) as started:
-        monkeypatch.setattr(processes, "_processes", lambda *_: [started.pid])
+        monkeypatch.setattr(processes, "of_pod", lambda *_: [started.pid])
         yield started
         started.kill()
 
