@@ -5,7 +5,7 @@ STACK ?= dev
 TARGET := $(if $(CONTEXT),--context=$(CONTEXT),$(if $(CLUSTER),--cluster=$(CLUSTER)))
 OPTIONS = --stack=$(STACK) --engine=$(ENGINE) $(TARGET)
 
-.PHONY: help up preview down destroy output test lint unit model e2e bench chaos pulumi-cli requirements
+.PHONY: help up preview down destroy output test lint unit model e2e bench chaos soak pulumi-cli requirements
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench: .venv/installed ## how fast the counter is beside others: 20 minutes, on 
 
 chaos: .venv/installed ## whether it stays exact and up, whatever fails: 10 minutes, on a local cluster of its own
 	@$(PYTHON) -m chaos
+
+soak: .venv/installed ## a replica's memory over 200,000 requests, on the tests' cluster (CONNECTIONS=..., of 20 requests each)
+	@CONNECTIONS=$(or $(CONNECTIONS),10000) $(PYTHON) -m pytest --capture=no tests/e2e/test_memory.py
 
 lint: .venv/installed ## format, style and types
 	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && $(PYTHON) -m mypy
