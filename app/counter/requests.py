@@ -61,11 +61,14 @@ class Waiting:
     def __init__(self) -> None:
         self._requests: deque[Request] = deque()
         self._changed = threading.Condition()
+        self._taken = 0  # how many at once, last time
+        self._wanted = 1  # how many must wait before whoever takes them is woken
 
     def add(self, request: Request) -> None:
         with self._changed:
             self._requests.append(request)
-            self._changed.notify()
+            if len(self._requests) >= self._wanted:
+                self._changed.notify()
 
     def give_up(self, request: Request) -> Outcome:
         """Wait for a request no longer. Returns how it ended, as far as that is known."""
@@ -93,6 +96,7 @@ class Waiting:
                     keys.add(request.key)
                     taken.append(request)
             self._requests = left
+            self._taken = len(taken)
             return taken
 
     def put_back(self, requests: Sequence[Request]) -> None:
@@ -110,6 +114,18 @@ class Waiting:
         """Wait until there is a request, or something else holds that `wake` is called for."""
         with self._changed:
             self._changed.wait_for(lambda: self.has_some() or or_until(), seconds)
+
+    def under_way(self) -> int:
+        """How many were taken last, and how many have come since."""
+        with self._changed:
+            return self._taken + len(self._requests)
+
+    def gather(self, wanted: int, seconds: float) -> None:
+        """Wait a little until there are so many requests."""
+        with self._changed:
+            self._wanted = wanted
+            self._changed.wait_for(lambda: len(self._requests) >= wanted, seconds)
+            self._wanted = 1
 
     def wake(self) -> None:
         with self._changed:

@@ -98,3 +98,24 @@ def test_the_one_who_takes_is_woken_by_a_request_or_by_hand() -> None:
     threading.Timer(0.01, stop).start()
     waiting.wait(60, or_until=is_stopping.is_set)
     assert is_stopping.is_set()
+
+
+def test_the_one_who_gathers_is_woken_by_the_last_one() -> None:
+    waiting = queue(Request(), Request())
+    waiting.take(100)
+    waiting.add(Request())
+    assert waiting.under_way() == 3
+    for seconds in (0.01, 0.02):
+        threading.Timer(seconds, waiting.add, [Request()]).start()
+    waiting.gather(waiting.under_way(), seconds=60)
+    assert len(waiting) == 3
+
+
+def test_gathering_ends_in_time() -> None:
+    waiting = queue(Request())
+    waiting.gather(2, seconds=0.01)
+    assert len(waiting) == 1
+    threading.Timer(0.01, waiting.add, [Request()]).start()
+    waiting.take(100)
+    waiting.wait(60, or_until=lambda: False)
+    assert waiting.has_some(), "afterwards one is enough again"
