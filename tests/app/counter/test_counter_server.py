@@ -16,6 +16,7 @@ from typing import Any
 import falcon
 import pytest
 
+from counter import channel
 from counter import server as module
 from counter.api import BEGUN
 from counter.metrics import Metrics
@@ -307,7 +308,7 @@ def test_nothing_is_answered_after_a_refusal(running: Running) -> None:
 
 
 def test_who_does_not_hang_up_after_a_refusal_is_cut_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_HEARING_OUT", 0.1)
+    monkeypatch.setattr(channel, "_HEARING_OUT", 0.1)
     client = Client(running.connect())
     client.connection.sendall(b"no request\r\n\r\n")
     assert client.answered()[0] == 400

@@ -1,0 +1,164 @@
+"""One connection of the server: how requests come in and answers go out, all in the loop's thread.
+
+waitress' channel is made for a loop that reads and writes, and threads that work. Here the loop does it all, and a
+client must not be able to keep it busy, nor have it hold what nobody will ever fetch.
+"""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+import falcon
+from waitress.buffers import OverflowableBuffer  # type: ignore[import-untyped]  # waitress ships no types
+from waitress.channel import ClientDisconnected, HTTPChannel  # type: ignore[import-untyped]
+from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
+from waitress.utilities import Error  # type: ignore[import-untyped]
+
+from counter.api import BEGUN
+from counter.parser import Parser
+
+# Begins what the answer to a request has to wait for, given its WSGI environment. None if that is nothing.
+Begin = Callable[[Mapping[str, Any]], Future[Any] | None]
+
+# Seconds for which the rest of a refused request is still taken, and thrown away. A connection that is closed while its
+# client still sends is reset, and most clients then report that instead of the answer.
+_HEARING_OUT = 2.0
+
+# No error's text is longer: it may quote what was sent.
+_MAX_ERROR = 300
+
+
+class Task(WSGITask):  # type: ignore[misc]
+    """Has the app make the answer to a request, when what it waits for is there."""
+
+    def __init__(self, channel: "Channel", request: Parser) -> None:
+        super().__init__(channel, request)
+        self.environ = channel.environ
+
+    def start(self) -> None:
+        super().start()
+        if self.channel.server.stopping.is_set():
+            self.request.headers["CONNECTION"] = "close"
+
+    def finish(self) -> None:
+        super().finish()
+        self.channel.server.app.answered(self.environ, self.status, time.time() - self.channel.arrived_at)
+
+
+class JsonErrorTask(ErrorTask):  # type: ignore[misc]
+    """Says what waitress has against a request, in JSON as everything else."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        body = json.dumps({"message": f"{error.reason}: {error.body}"[:_MAX_ERROR]}).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", falcon.MEDIA_JSON))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+        self.channel.server.app.refused(self.status)
+
+
+class RequestTimeoutError(Error):  # type: ignore[misc]
+    code = 408
+    reason = "Request Timeout"
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """One connection. All of it happens in the loop's thread."""
+
+    task_class = Task
+    error_task_class = JsonErrorTask
+    parser_class = Parser
+    request: Parser | None = None  # that has not arrived whole
+    environ: Mapping[str, Any] | None = None  # of the request that is under way
+    arriving_since = 0.0
+    arrived_at = 0.0
+    unread = b""  # what came after the request that is under way
+    is_refused = False  # a request was: no other is taken
+
+    def received(self, data: bytes) -> None:
+        """Take one request; what comes after it is read when it is answered. Called by waitress."""
+        if self.is_refused:
+            return
+        self.unread += data
+        while self.unread and not self.requests:
+            if self.request is None:
+                self.request = Parser(self.adj)
+                self.arriving_since = time.time()
+            self.unread = self.unread[self.request.received(self.unread) :]
+            if self.request.completed:
+                self.sent_continue = False
+                if not self.request.empty:
+                    self.requests.append(self.request)
+                self.request = None
+            elif self.request.expect_continue and self.request.headers_finished and not self.sent_continue:
+                self.send_continue()
+        if self.requests:
+            self.server.add_task(self)
+
+    def begin(self, begin: Begin) -> Future[Any] | None:
+        request = self.requests[0]
+        self.arrived_at = time.time()
+        if request.error:
+            return None
+        self.environ = environ = WSGITask(self, request).get_environment()
+        work = environ[BEGUN] = begin(environ)
+        return work
+
+    def write_soon(self, data: bytes) -> int:
+        """Keep a part of an answer until there is all of it: each `send` costs as much as making the answer."""
+        if not self.connected:
+            raise ClientDisconnected
+        if not self.total_outbufs_len:  # a buffer that was large once keeps all that ever went through it
+            self.outbufs = [OverflowableBuffer(self.adj.outbuf_overflow)]
+        self.outbufs[-1].append(data)
+        self.total_outbufs_len += len(data)
+        return len(data)
+
+    def answer(self) -> None:
+        is_refusal = self.requests[0].error is not None
+        self.service()
+        self.environ = None
+        if is_refusal:
+            self.is_refused = True
+            self.close_when_flushed = False
+            self.arriving_since = time.time()
+        self.handle_write()
+
+    def handle_write(self) -> None:
+        """Send what there is to send. Then it is the next request's turn. Called by waitress, too."""
+        super().handle_write()
+        if not self.connected or self.total_outbufs_len:
+            return
+        if self.is_refused:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+        elif self.unread and not self.requests:
+            self.received(b"")
+
+    def handle_expt_event(self) -> None:
+        """Close: HTTP knows no urgent data, and until somebody reads it, it would wake the loop again and again."""
+        self.handle_close()
+
+    def close_if_slow(self, now: float, idle: float, arrival: float) -> None:
+        if self.requests:
+            return
+        if self.is_refused:
+            if now - self.arriving_since > _HEARING_OUT:
+                self.handle_close()
+        elif self.request is not None and now - self.arriving_since > arrival:
+            self.request.error = RequestTimeoutError(f"this took longer than {arrival:.0f} s to arrive.")
+            self.requests.append(self.request)
+            self.request = None
+            self.server.add_task(self)
+        elif now - self.last_activity > idle:
+            self.handle_close()  # at once: whoever reads nothing would never let it be closed after all is sent
+
+    def has_work(self, since: float) -> bool:
+        """Whether there is a request or an answer on its way, or may well be, as this was made after `since`."""
+        return bool(self.requests or self.request or self.total_outbufs_len or self.creation_time > since)
