@@ -34,6 +34,9 @@ EXPIRY_INTERVAL = 0.1
 # this makes batches of 16 instead of 4, and nearly twice as many increments a second; as long as a commit is too long.
 GATHERING_SHARE = 0.5
 
+# Seconds for which to wait at most: after a commit that took seconds, many clients have gone elsewhere.
+LONGEST_GATHERING = 0.01
+
 # How many increments with keys are under way at once. Each needs a thread, for it may have to look its key up.
 KEYED_AT_ONCE = 32
 
@@ -151,7 +154,7 @@ class Replica:
         those who have just been told a value: most come back at once, and a commit costs the same for many."""
         clients = self._waiting.under_way()
         self._waiting.wait(KEEP_INTERVAL, or_until=self._stopping.is_set)
-        self._waiting.gather(clients, GATHERING_SHARE * committing)
+        self._waiting.gather(clients, min(GATHERING_SHARE * committing, LONGEST_GATHERING))
 
     def _owes_results(self) -> bool:
         life = self._committer.life

@@ -10,7 +10,7 @@ import pytest
 from counter import budget
 from counter import replica as module
 from counter.replica import Replica
-from counter.requests import Counted, Fate, Outcome
+from counter.requests import Counted, Fate, Outcome, Waiting
 from counter.store import EtcdUnavailableError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.mishaps import PlannedEtcd
@@ -83,6 +83,23 @@ def test_all_that_wait_are_counted_by_one_transaction(start: Start, etcd: Planne
     assert value_of(first) == 2
     assert [value_of(request) for request in rest] == list(range(3, 23))
     assert etcd.transactions == before + 2
+
+
+def test_clients_that_do_not_come_back_are_not_waited_for_long(
+    start: Start, etcd: PlannedEtcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered = []
+    monkeypatch.setattr(Waiting, "gather", lambda _, clients, seconds: gathered.append((clients, seconds)))
+    replica = start()
+    assert value_of(replica.increment()) == 1
+    may_answer = threading.Event()
+    etcd.plan.append(may_answer.wait)
+    slow = replica.increment()
+    until(lambda: not etcd.plan)
+    threading.Timer(0.1, may_answer.set).start()
+    assert value_of(slow) == 2
+    assert value_of(replica.increment()) == 3
+    assert gathered[-1] == (1, module.LONGEST_GATHERING)
 
 
 def test_a_key_is_counted_once_whoever_is_asked_and_when(start: Start) -> None:
