@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import answers, cluster, deployment, machine, picture, report, rounds, scaling, transactions
+from bench.arguments import positive
 from bench.counter import DeployedCounter
 from bench.load import Load, require_wrk
 from bench.rounds import Measurement, Plan
@@ -41,8 +42,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=_positive, default=3, help="how often each is measured (default: %(default)s)")
-    parser.add_argument("--seconds", type=_positive, default=8, help="how long each time (default: %(default)s)")
+    parser.add_argument("--rounds", type=positive, default=3, help="how often each is measured (default: %(default)s)")
+    parser.add_argument("--seconds", type=positive, default=8, help="how long each time (default: %(default)s)")
     parser.add_argument(
         "--concurrencies",
         type=_list_of_positives,
@@ -58,14 +59,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _positive(word: str) -> int:
-    if not word.isdecimal() or int(word) == 0:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of 1 or more")
-    return int(word)
-
-
 def _list_of_positives(words: str) -> tuple[int, ...]:
-    return tuple(sorted({_positive(word) for word in words.split(",")}))
+    return tuple(sorted({positive(word) for word in words.split(",")}))
 
 
 def _run(plan: Plan, result: Path, console: Console) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import cluster, machine
+from bench.arguments import positive
 from chaos import checks, picture, report
 from chaos.effects import effect
 from chaos.experiment import Episode, Plan, conduct
@@ -40,10 +41,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--increments", type=_positive, default=100_000, help="how many at least (default: %(default)s)"
-    )
-    parser.add_argument("--clients", type=_positive, default=50, help="how many ask at once (default: %(default)s)")
+    parser.add_argument("--increments", type=positive, default=100_000, help="how many at least (default: %(default)s)")
+    parser.add_argument("--clients", type=positive, default=50, help="how many ask at once (default: %(default)s)")
     parser.add_argument(
         "--faults",
         type=lambda words: words.split(","),
@@ -57,12 +56,6 @@ def parse(words: list[str]) -> argparse.Namespace:
         help="of the files in chaos/results; `report` is the one that is committed (default: date and time)",
     )
     return parser.parse_args(words)
-
-
-def _positive(word: str) -> int:
-    if not word.isdecimal() or int(word) == 0:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of 1 or more")
-    return int(word)
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> int:
