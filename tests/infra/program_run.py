@@ -93,6 +93,7 @@ def run_program(
 
 def _run(program: Callable[[], None], monitor: "_RecordingMonitor", stack: str, preview: bool) -> ProgramRun:
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _loop, _context: None)  # failures that follow from the one that is raised
     asyncio.set_event_loop(loop)
     try:
         set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
