@@ -150,8 +150,12 @@ class PulumiCli:
 
 
 def _is_gone(pid: int) -> bool:
+    """Whether a process has ended, even if its parent does not know that yet."""
     try:
         os.kill(pid, 0)
-    except OSError as error:
-        return isinstance(error, ProcessLookupError)
-    return False
+        state = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's, or a system without /proc
+        return False
+    return state == "Z"

@@ -382,6 +382,17 @@ def test_its_lock_is_removed(cli: PulumiCli, bin_: Path, copy: Path, dead: int, 
     assert calls(bin_)[1] == "cancel --yes --stack dev"
 
 
+def test_so_is_that_of_one_whose_end_nobody_has_taken_note_of(cli: PulumiCli, bin_: Path, copy: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        lock(copy, process.pid, socket.gethostname())
+
+        cli.up()
+
+    assert calls(bin_)[1] == "cancel --yes --stack dev"
+
+
 def test_the_lock_of_a_run_that_lives_is_respected(cli: PulumiCli, bin_: Path, copy: Path) -> None:
     lock(copy, os.getpid(), socket.gethostname())
 
