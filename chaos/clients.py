@@ -34,9 +34,11 @@ class Client:
     No library's, so that nothing is sent twice.
     """
 
-    def __init__(self, addresses: Sequence[str], port: int) -> None:
+    def __init__(self, addresses: Sequence[str], port: int, timeout: float = TIMEOUT) -> None:
+        """`timeout` is in seconds; after it the client hangs up."""
         self._addresses = itertools.cycle(addresses)
         self._port = port
+        self._timeout = timeout
         self._connection = self._at_next_address()
         self._asked = 0
 
@@ -55,7 +57,7 @@ class Client:
         self._connection.close()
 
     def _at_next_address(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(next(self._addresses), self._port, timeout=TIMEOUT)
+        return http.client.HTTPConnection(next(self._addresses), self._port, timeout=self._timeout)
 
     def _ask(self, key: str | None) -> tuple[int | None, bool]:
         try:
@@ -86,15 +88,15 @@ def read(status: int, body: bytes) -> tuple[int | None, bool]:
 
 
 @contextmanager
-def incrementing(system: System, clients: int = 4, *, keyed: int = 0) -> Iterator[History]:
+def incrementing(system: System, clients: int = 4, *, keyed: int = 0, timeout: float = TIMEOUT) -> Iterator[History]:
     """Clients that go on incrementing while the block runs. So many of them use a new Idempotency-Key for each
-    increment, and repeat it under the same key until it has its value."""
+    increment, and repeat it under the same key until it has its value. They hang up after `timeout` seconds."""
     history = History()
     stop = threading.Event()
 
     def work(number: int) -> None:
         key = None
-        with closing(_client(system, number)) as client:
+        with closing(_client(system, number, timeout)) as client:
             while not stop.is_set():
                 if number < keyed and key is None:
                     key = uuid.uuid4().hex
@@ -135,7 +137,7 @@ def _is_told(client: Client, history: History, key: str) -> bool:
     return answer.value is not None
 
 
-def _client(system: System, number: int) -> Client:
+def _client(system: System, number: int, timeout: float = TIMEOUT) -> Client:
     """Each begins with another node."""
     first = number % len(system.addresses)
-    return Client([*system.addresses[first:], *system.addresses[:first]], system.port)
+    return Client([*system.addresses[first:], *system.addresses[:first]], system.port, timeout)

@@ -10,6 +10,10 @@ from chaos.faults import named
 from chaos.history import History
 from chaos.system import System, eventually
 
+# Seconds for which a client waits. A replica whose member of etcd is stopped may take one or two until another answers;
+# after three it would give up.
+CLIENT_PATIENCE = 5.0
+
 
 def _roll(system: System) -> None:
     [rolled] = named(["counter-rolled"])
@@ -37,7 +41,7 @@ def test_no_request_fails_while_a_replica_is_stopped_in_good_order(
     system: System, stop: Callable[[System], None]
 ) -> None:
     before = system.count()
-    with incrementing(system, clients=20) as history:
+    with incrementing(system, clients=20, timeout=CLIENT_PATIENCE) as history:
         eventually("the first increments", partial(_has_told, history, 500))
         stop(system)
         system.wait_until_whole()
