@@ -132,10 +132,9 @@ def test_after_an_error_a_client_asks_at_the_next_address(port: int) -> None:
     assert [(answer.value, answer.is_not_counted) for answer in answers] == [(None, True), (1, False)]
 
 
-def test_a_client_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "TIMEOUT", 0.01)
+def test_a_client_does_not_wait_for_ever() -> None:
     with socket.create_server((HERE, 0)) as silent:
-        client = Client([HERE], silent.getsockname()[1])
+        client = Client([HERE], silent.getsockname()[1], timeout=0.01)
         answer = client.increment("a")
         client.close()
 
