@@ -8,7 +8,6 @@ run of /increment the count is checked against the values that clients were told
 """
 
 import argparse
-import itertools
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +19,7 @@ from bench import answers, cluster, deployment, machine, picture, report, rounds
 from bench.arguments import positive
 from bench.counter import DeployedCounter
 from bench.load import Load, require_wrk
+from bench.progress import numbered
 from bench.rounds import Measurement, Plan
 from bench.scaling import SizedMeasurement
 from bench.targets import EXACT, INCREMENT, targets
@@ -96,7 +96,7 @@ def _measure(
         answers.wait(target, address)
     runs = plan.runs(len(wanted)) + scaling.runs(plan)
     console.print(f"{runs} runs of {plan.seconds} s", highlight=False)
-    tell = _progress(runs, console)
+    tell = numbered(runs, console)
     transact = _transact(layout, counter, plan)
     measurements = rounds.measure(plan, wanted, address, transact, lambda run: tell(report.line(run)))
     [increment] = [target for target in wanted if target.name == INCREMENT]
@@ -112,16 +112,6 @@ def _transact(layout: Layout, counter: DeployedCounter, plan: Plan) -> Callable[
         return transactions.transact(layout, counter.namespace, pods[number % len(pods)], plan.seconds)
 
     return transact
-
-
-def _progress(runs: int, console: Console) -> Callable[[str], None]:
-    """Prints what is told of each run as it ends, with how many there are."""
-    over = itertools.count(1)
-
-    def tell(line: str) -> None:
-        console.print(f"[{next(over)}/{runs}] {line}", markup=False, highlight=False, soft_wrap=True)
-
-    return tell
 
 
 def _tell(done: report.Report, result: Path, console: Console) -> None:

@@ -8,7 +8,6 @@ goal. Ends with an error if anything is not as it must be.
 """
 
 import argparse
-import itertools
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -18,6 +17,7 @@ from rich.console import Console
 
 from bench import cluster, machine
 from bench.arguments import positive
+from bench.progress import numbered
 from chaos import checks, picture, report
 from chaos.effects import effect
 from chaos.experiment import Episode, Plan, conduct
@@ -73,14 +73,9 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _progress(faults: int, console: Console) -> Callable[[Episode, list[Answer]], None]:
-    """Prints each fault as it is over, with how many there are."""
-    over = itertools.count(1)
-
-    def tell(episode: Episode, answers: list[Answer]) -> None:
-        line = report.line(effect(episode, answers, start=episode.began))
-        console.print(f"[{next(over)}/{faults}] {line}", markup=False, highlight=False, soft_wrap=True)
-
-    return tell
+    """Prints what clients saw of each fault as it is over."""
+    tell = numbered(faults, console)
+    return lambda episode, answers: tell(report.line(effect(episode, answers, start=episode.began)))
 
 
 def _tell(done: report.Report, result: Path, console: Console) -> None:

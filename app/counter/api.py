@@ -36,8 +36,6 @@ _RETRY_AFTER = 1  # seconds
 # How many characters of what a client sent an answer repeats.
 _QUOTED = 80
 
-_ETCD_AWAY = "etcd, which keeps the count, does not answer. Please try again."
-
 # The standard's draft (draft-ietf-httpapi-idempotency-key-header) leaves it to each server what a key may look like.
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -96,7 +94,7 @@ def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.
         app.add_route(path, resource)
     app.set_error_serializer(_serialize_error)
     app.add_error_handler(falcon.HTTPRouteNotFound, _no_such_path(sorted(PATHS)))
-    app.add_error_handler(EtcdUnavailableError, _unavailable(_ETCD_AWAY))
+    app.add_error_handler(EtcdUnavailableError, _etcd_unavailable)
     app.add_error_handler(EtcdRefusedError, _count_unreadable)
     app.add_error_handler(UnreadableKeyError, _count_unreadable)
     app.add_error_handler(Exception, _unexpected)
@@ -248,11 +246,10 @@ def _no_such_path(paths: Sequence[str]) -> Callable[..., NoReturn]:
     return handle
 
 
-def _unavailable(description: str) -> Callable[..., NoReturn]:
-    def handle(*_: object) -> NoReturn:
-        raise falcon.HTTPServiceUnavailable(description=description, retry_after=_RETRY_AFTER)
-
-    return handle
+def _etcd_unavailable(*_: object) -> NoReturn:
+    raise falcon.HTTPServiceUnavailable(
+        description="etcd, which keeps the count, does not answer. Please try again.", retry_after=_RETRY_AFTER
+    )
 
 
 def _count_unreadable(_request: falcon.Request, _response: falcon.Response, error: Exception, *_: object) -> NoReturn:

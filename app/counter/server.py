@@ -125,10 +125,9 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def maintenance(self, now: float) -> None:
         """Close the connections of clients who send nothing, or too slowly. Called by waitress, about every second."""
         is_crowded = len(self.active_channels) > _CROWD
+        idle, arrival = (_WHEN_CROWDED, _WHEN_CROWDED) if is_crowded else (_IDLE, _ARRIVAL)
         for channel in list(self.active_channels.values()):
-            channel.close_if_slow(
-                now, _WHEN_CROWDED if is_crowded else _IDLE, _WHEN_CROWDED if is_crowded else _ARRIVAL
-            )
+            channel.close_if_slow(now, idle, arrival)
 
     def _is_answerable(self, channel: Channel) -> None:
         """Called by the thread that has done the work."""
