@@ -1,9 +1,12 @@
-"""How etcd is reached: one gRPC channel over all members, made anew after a failure.
+"""How etcd is reached: one gRPC channel over all members, made anew after a failure, or if another member leads.
 
 gRPC's pick_first keeps to one member, and moves to the next one when the connection to it breaks. Three things it
 doesn't notice: that a name now means another address, that a name which didn't resolve at the start does so now, and
 that the member it keeps to answers but can't serve, as a learner or one that is cut off from the others. So a failed
 call has the channel renewed: names looked up again, another member first.
+
+Any member takes a transaction, but only the leader can commit it; the others have to pass it on. So while all is well,
+the client looks now and then whether it is connected to the leader, and if not, moves there.
 
 The stubs are python3-etcd3's (module etcd3). Its client class is not used: after one failed call it refuses all calls
 for five minutes (`Endpoint.time_retry`), and its exceptions drop what etcd said.
@@ -36,6 +39,9 @@ CALL_TIMEOUT = 0.8
 # Seconds between two renewals, in which a new channel connects to some member. More than one may be needed: the next
 # member may be a learner, or cut off as well.
 RENEWAL_INTERVAL = 0.3
+
+# Seconds between two looks for the leader.
+LEADER_INTERVAL = 5.0
 
 _CHANNEL_OPTIONS = (
     # A transaction must never be sent twice: gRPC can't know whether the first one was applied.
@@ -78,6 +84,7 @@ class _Connection:
     kv: etcdrpc.KVStub
     cluster: etcdrpc.ClusterStub
     lease: etcdrpc.LeaseStub
+    maintenance: etcdrpc.MaintenanceStub
 
 
 class EtcdClient:
@@ -158,9 +165,11 @@ class EtcdClient:
 
     def _keep_connected(self) -> None:
         while not self._closing.is_set():
-            self._renewal_due.wait()
             former = self._connection
-            self._renew_connection()
+            if self._renewal_due.wait(LEADER_INTERVAL):
+                self._renew_connection()
+            elif former is not None and not _leads(former):
+                self._move_to_leader()
             if former is not None and former is not self._connection:
                 _close_later(former.channel)
             self._closing.wait(RENEWAL_INTERVAL)
@@ -168,11 +177,38 @@ class EtcdClient:
             self._connection.channel.close()
 
     def _renew_connection(self) -> None:
+        connection = self._connect_to_next()
+        if connection is not None:  # else the addresses of before are the best guess there is
+            self._connection = connection
+            self._renewal_due.clear()
+
+    def _move_to_leader(self) -> None:
+        """Find the leader, if it can be reached from here. Until it has answered, all calls go where they went."""
+        for _ in range(len(self._endpoints)):
+            if self._renewal_due.is_set():
+                return
+            connection = self._connect_to_next()
+            if connection is None:
+                return
+            if _leads(connection):
+                self._connection = connection
+                return
+            connection.channel.close()
+
+    def _connect_to_next(self) -> _Connection | None:
+        """Connect to another member, or if it can't be reached, to any. None if no name can be resolved."""
         self._endpoints.rotate(-1)
         addresses = [address for endpoint in self._endpoints for address in _resolve(endpoint)]
-        if addresses:  # else the addresses of before are the best guess there is
-            self._connection = _connect(addresses)
-            self._renewal_due.clear()
+        return _connect(addresses) if addresses else None
+
+
+def _leads(connection: _Connection) -> bool:
+    """Whether this is a connection to the leader."""
+    try:
+        status = connection.maintenance.Status(etcdrpc.StatusRequest(), timeout=CALL_TIMEOUT)
+    except grpc.RpcError:
+        return False
+    return bool(status.leader == status.header.member_id)
 
 
 def _close_later(channel: grpc.Channel) -> None:
@@ -204,4 +240,10 @@ def _resolve(endpoint: Endpoint) -> list[str]:
 
 def _connect(addresses: Sequence[str]) -> _Connection:
     channel = grpc.insecure_channel("ipv4:" + ",".join(addresses), options=_CHANNEL_OPTIONS)
-    return _Connection(channel, etcdrpc.KVStub(channel), etcdrpc.ClusterStub(channel), etcdrpc.LeaseStub(channel))
+    return _Connection(
+        channel,
+        etcdrpc.KVStub(channel),
+        etcdrpc.ClusterStub(channel),
+        etcdrpc.LeaseStub(channel),
+        etcdrpc.MaintenanceStub(channel),
+    )

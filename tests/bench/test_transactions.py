@@ -36,6 +36,7 @@ def etcd(monkeypatch: pytest.MonkeyPatch) -> ClosableEtcd:
     }
     monkeypatch.setattr(os, "environ", settings)
     monkeypatch.setattr(sys, "argv", ["-c", "0.02"])
+    monkeypatch.setattr(program, "SETTLING_SECONDS", 0.0)
     return etcd
 
 
@@ -47,6 +48,17 @@ def test_what_the_program_prints_is_a_run(etcd: ClosableEtcd, capsys: pytest.Cap
     load = transactions.parse(capsys.readouterr().out)
     assert load.answers == etcd.transactions - before - 2  # but those that made and deleted the keys
     assert 0 < load.p50 <= load.p99
+
+
+def test_what_is_sent_at_first_is_not_measured(
+    etcd: ClosableEtcd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "SETTLING_SECONDS", 0.02)
+
+    program.main()
+
+    load = transactions.parse(capsys.readouterr().out)
+    assert 0 < load.answers < etcd.transactions - 2
 
 
 def test_nothing_of_it_is_left_and_the_count_is_what_it_was(etcd: ClosableEtcd) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from counter import replica as counter_replica
-from tests.members.cluster import Cluster, Member
+from tests.members.cluster import Cluster, Member, wait_until
 from tests.members.conftest import Report, StartCluster
 from tests.members.counting import counting
 from tests.members.load import Load, Running
@@ -46,6 +46,28 @@ def test_a_leader_is_killed(cluster: Cluster, report: Report, with_keys: bool) -
         cluster.wait_until_whole()
         load.goes_on()
     report(f"{gaps(load, killed)}  the leader killed with -9, {'with' if with_keys else 'without'} keys")
+
+
+def test_the_leader_is_killed_whom_all_replicas_ask(
+    cluster: Cluster, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("counter.etcd.LEADER_INTERVAL", 0.5)
+
+    def all_ask(leader: Member) -> bool:
+        return all(cluster.member_with_id(one.member()) is leader for one in running)
+
+    with counting(cluster) as (running, load):
+        leader = cluster.leader()
+        wait_until(lambda: all_ask(leader), "all replicas ask the leader")
+        leader.kill()
+        killed = time.monotonic()
+        load.goes_on()
+        next_leader = cluster.leader()
+        wait_until(lambda: all_ask(next_leader), "all replicas ask the next leader")
+        leader.start()
+        cluster.wait_until_whole()
+        load.goes_on()
+    report(f"{gaps(load, killed)}  the leader killed with -9, whom all replicas ask")
 
 
 @pytest.mark.parametrize("which", [the_leader, a_follower_in_use])

@@ -19,6 +19,7 @@ from counter.settings import Endpoint
 from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.recorded_events import RecordedEvents
+from tests.app.counter.until import until
 
 PROMISED = 2.0  # seconds within which a request without etcd is answered
 
@@ -27,13 +28,18 @@ Connect = Callable[..., EtcdClient]
 StartMember = Callable[..., "Member"]
 
 
-class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer, etcdrpc.LeaseServicer):  # type: ignore[misc]  # untyped
-    """One etcd member that listens on a port of 127.0.0.1."""
+SERVICES = (etcdrpc.KVServicer, etcdrpc.ClusterServicer, etcdrpc.LeaseServicer, etcdrpc.MaintenanceServicer)
+
+
+class Member(*SERVICES):  # type: ignore[misc]  # untyped
+    """One etcd member that listens on a port of 127.0.0.1, which is its ID, too."""
 
     def __init__(self, store: InMemoryEtcd, port: int = 0) -> None:
         self.status: grpc.StatusCode | None = None
         self.details = "told to"
         self.ends_streams = False
+        self.leader = 0  # the leader's ID, as far as this member knows
+        self.asked_for_leader = 0
         self.requests: list[Any] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -42,6 +48,7 @@ class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer, etcdrpc.LeaseServicer)
         etcdrpc.add_KVServicer_to_server(self, self._server)
         etcdrpc.add_ClusterServicer_to_server(self, self._server)
         etcdrpc.add_LeaseServicer_to_server(self, self._server)
+        etcdrpc.add_MaintenanceServicer_to_server(self, self._server)
         self.port: int = self._server.add_insecure_port(f"127.0.0.1:{port}")
         self._server.start()
 
@@ -75,6 +82,11 @@ class Member(etcdrpc.KVServicer, etcdrpc.ClusterServicer, etcdrpc.LeaseServicer)
         self._take(request, context)
         self._store.revoke_lease(request.ID)
         return etcdrpc.LeaseRevokeResponse()
+
+    def Status(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        self.asked_for_leader += 1
+        self.may_answer.wait()
+        return etcdrpc.StatusResponse(header=etcdrpc.ResponseHeader(member_id=self.port), leader=self.leader)
 
     def stop(self) -> None:
         self.may_answer.set()
@@ -114,6 +126,12 @@ def connect(resources: ExitStack) -> Connect:
 @pytest.fixture
 def quick_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(etcd, "RENEWAL_INTERVAL", 0.05)
+
+
+@pytest.fixture
+def quick_look_for_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(etcd, "RENEWAL_INTERVAL", 0.01)
+    monkeypatch.setattr(etcd, "LEADER_INTERVAL", 0.05)
 
 
 def resolved(port: int) -> Addresses:
@@ -399,3 +417,64 @@ def test_a_failover_is_told_once(start_member: StartMember, connect: Connect) ->
     for _ in range(3):
         answer_of(client, within=5)
     assert events.happened.count("failover") == 1
+
+
+def elect(leader: int, members: list[Member]) -> None:
+    for member in members:
+        member.leader = leader
+
+
+def asks(client: EtcdClient, member: Member) -> bool:
+    before = len(member.requests)
+    client.count_members()
+    return len(member.requests) > before
+
+
+@pytest.mark.usefixtures("quick_look_for_leader")
+def test_the_leader_is_asked_whoever_that_is(start_member: StartMember, connect: Connect) -> None:
+    members = [start_member() for _ in range(3)]
+    client = connect(*(member.port for member in members))
+    answer_of(client)
+    for leader in members:
+        elect(leader.port, members)
+        until(lambda: asks(client, leader))  # noqa: B023
+
+
+@pytest.mark.usefixtures("quick_look_for_leader")
+def test_who_is_connected_to_the_leader_stays(start_member: StartMember, connect: Connect) -> None:
+    member, other = start_member(), start_member()
+    client = connect(member.port, other.port)
+    elect(member.port, [member, other])
+    until(lambda: asks(client, member))
+    looks = member.asked_for_leader
+    until(lambda: member.asked_for_leader > looks + 3)
+    assert asks(client, member)
+
+
+@pytest.mark.usefixtures("quick_look_for_leader")
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_leader_that_cannot_be_reached_costs_nothing(
+    start_member: StartMember, connect: Connect, unused_port: int, hangs: bool
+) -> None:
+    members, leader = [start_member(), start_member()], start_member()
+    leader.may_answer.clear()
+    port = leader.port if hangs else unused_port
+    elect(port, members)
+    client = connect(*(member.port for member in members), port)
+
+    def looks() -> int:
+        return sum(member.asked_for_leader for member in members)
+
+    answer_of(client)
+    before = looks()
+    while looks() < before + 4:
+        assert client.count_members() == 3
+
+
+@pytest.mark.usefixtures("quick_look_for_leader")
+def test_while_nobody_leads_all_goes_on(start_member: StartMember, connect: Connect) -> None:
+    members = [start_member(), start_member()]
+    client = connect(*(member.port for member in members))
+    answer_of(client)
+    until(lambda: all(member.asked_for_leader > 2 for member in members))
+    assert client.count_members() == 3

@@ -14,6 +14,7 @@ from counter.requests import Counted, Fate, Outcome, Waiting
 from counter.store import EtcdUnavailableError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.mishaps import PlannedEtcd
+from tests.app.counter.until import until
 
 Start = Callable[..., Replica]
 
@@ -34,15 +35,6 @@ def start(etcd: PlannedEtcd) -> Iterator[Start]:
 def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KEEP_INTERVAL", "KEEP_AGAIN_INTERVAL", "FOLD_INTERVAL", "RETRY_INTERVAL"):
         monkeypatch.setattr(module, name, 0.01)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds that other threads bring about."""
-    for _ in range(3000):
-        if holds():
-            return
-        threading.Event().wait(0.01)
-    pytest.fail("it never came about")
 
 
 def value_of(increment: Future[Outcome]) -> int:

@@ -22,9 +22,7 @@ from counter.api import BEGUN
 from counter.metrics import Metrics
 from counter.observed import ObservedApp
 from counter.server import Server
-
-# Seconds. What takes longer never happens.
-PATIENCE = 10.0
+from tests.app.counter.until import PATIENCE, until
 
 # Bytes of the largest answer.
 LARGE = 64 * 1024
@@ -139,13 +137,6 @@ class Client:
 
 
 GET = b"GET %s HTTP/1.1\r\n\r\n"
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture
