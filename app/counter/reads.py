@@ -40,8 +40,8 @@ class Reads(Generic[_Answer]):
         self._max_age = max_age
         self._clock = clock
         self._changed = threading.Condition()
-        self._latest: Future[_Answer] | None = None
-        self._latest_until = 0.0
+        # And until when it is young enough: one object, so that it can be read without the lock.
+        self._latest: tuple[Future[_Answer], float] | None = None
         self._next: Future[_Answer] | None = None
         self._asked_at = 0.0
         self._closing = threading.Event()
@@ -50,9 +50,10 @@ class Reads(Generic[_Answer]):
     def ask(self) -> Future[_Answer]:
         """The answer of a read that has yet to begin, or one that is young enough."""
         now = self._clock()
+        latest = self._latest
+        if latest is not None and now < latest[1]:
+            return latest[0]
         with self._changed:
-            if self._latest is not None and now < self._latest_until:
-                return self._latest
             if self._next is None:
                 self._next = Future()
                 self._asked_at = now
@@ -74,8 +75,7 @@ class Reads(Generic[_Answer]):
                 answer, self._next = self._next, None
                 deadline = self._asked_at + self._patience
             self._settle(answer, deadline)
-            with self._changed:
-                self._latest, self._latest_until = answer, self._clock() + self._max_age
+            self._latest = answer, self._clock() + self._max_age
 
     def _settle(self, answer: Future[_Answer], deadline: float) -> None:
         while True:
