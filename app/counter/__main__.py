@@ -1,6 +1,7 @@
 """Run one replica: `python -m counter`."""
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -61,6 +62,9 @@ def _serve(config: Settings) -> None:
             replica, members, stopping.is_set, metrics, versions, pod=config.pod, node=config.node
         )
         app = ObservedApp(create_app(dependencies), metrics)
+        # What is here by now is here to stay. To look through it for garbage again and again would halt everything for
+        # 30 ms every other second under load.
+        gc.freeze()
         serve(Server(app, partial(begin, dependencies), config.port, stopping))
 
 

@@ -181,10 +181,10 @@ def _result(dependencies: Dependencies, request: falcon.Request) -> Any:  # noqa
     """What came of the work that was begun for a request. Raises what that raised."""
     work: Future[Any] | None = request.env[BEGUN] if BEGUN in request.env else begin(dependencies, request.env)
     assert work is not None, f"nothing was begun for {request.method} {request.path}"
-    error = work.exception()
-    if error is not None:
-        raise error.with_traceback(None)  # many may have waited for it, and each would make its traceback longer
-    return work.result()
+    try:
+        return work.result()
+    except Exception as error:
+        raise error.with_traceback(None) from None  # many may wait for it, and each would make its traceback longer
 
 
 def _refusal(environ: Mapping[str, Any]) -> falcon.HTTPError | None:
