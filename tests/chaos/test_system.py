@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from chaos.system import System, eventually
@@ -22,3 +24,28 @@ def test_a_count_that_is_not_told_is_no_traceback(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(LocalError, match=r"http://127\.0\.0\.1:1/fetch: no count in its answer"):
         System(Layout("none", 0), 1).count()
+
+
+def test_members_that_kubernetes_takes_for_ready_are_asked_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    pods = json.dumps({"items": [{"metadata": {"name": f"etcd-{n}"}, "status": ready} for n in range(3)]})
+    out_of_touch = ["etcd-2", "etcd-1"]
+    asked = []
+
+    def kubectl(_: System, *arguments: str) -> str:
+        if arguments[0] == "get":
+            return pods
+        asked.append(arguments[1])
+        if out_of_touch and arguments[1] == out_of_touch[-1]:
+            raise LocalError(f"{out_of_touch.pop()} is unhealthy: context deadline exceeded")
+        return ""
+
+    monkeypatch.setattr(System, "kubectl", kubectl)
+    monkeypatch.setattr(System, "addresses", ["127.0.0.1"])
+    monkeypatch.setattr("chaos.system.answers_ok", lambda _: True)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+    System(Layout("none", 0), 1).wait_until_whole()
+
+    assert not out_of_touch
+    assert asked[-3:] == ["etcd-0", "etcd-1", "etcd-2"]
