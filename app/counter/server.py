@@ -74,7 +74,6 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             host="0.0.0.0",
             port=port,
             connection_limit=_CONNECTIONS,
-            cleanup_interval=_LOOK_INTERVAL,
             max_request_header_size=_HEADER_BYTES,
             max_request_body_size=_BODY_BYTES,
             ident=None,  # no Server header
@@ -87,6 +86,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self._begin = begin
         self._answerable: deque[Channel] = deque()
         self._is_woken = False
+        self._next_look = 0.0
         self.app = app
         no_threads = ThreadedTaskDispatcher()
         super().__init__(app, map={}, dispatcher=no_threads, adj=adjustments, sockinfo=adjustments.listen[0])
@@ -123,11 +123,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         """Does nothing: waitress would have its threads wake the loop here, and there are none."""
 
     def maintenance(self, now: float) -> None:
-        """Close the connections of clients who send nothing, or too slowly. Called by waitress, about every second."""
-        is_crowded = len(self.active_channels) > _CROWD
-        idle, arrival = (_WHEN_CROWDED, _WHEN_CROWDED) if is_crowded else (_IDLE, _ARRIVAL)
-        for channel in list(self.active_channels.values()):
-            channel.close_if_slow(now, idle, arrival)
+        """Does nothing: waitress calls this while it gathers which connections to wait for, and one that is closed then
+        may give its file number to a new one before the wait is over, which is then closed in its place."""
 
     def _is_answerable(self, channel: Channel) -> None:
         """Called by the thread that has done the work."""
@@ -139,8 +136,12 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def _turn(self, seconds: float) -> None:
         """Wait for something to do, and do it."""
         timeout = 0.0 if self._answerable else seconds
+        began = time.time()
         self.asyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)  # select() ends at file 1024
         self._is_woken = False
+        if began >= self._next_look:
+            self._next_look = began + _LOOK_INTERVAL
+            self._close_slow(began)  # by now all is read that had come by then
         for _ in range(_ANSWERS_AT_ONCE):
             if not self._answerable:
                 return
@@ -149,6 +150,13 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
                 channel.answer()
             except Exception:  # costs one connection, not the replica
                 channel.handle_error()
+
+    def _close_slow(self, now: float) -> None:
+        """Close the connections of clients who had sent nothing by now, or too slowly."""
+        is_crowded = len(self.active_channels) > _CROWD
+        idle, arrival = (_WHEN_CROWDED, _WHEN_CROWDED) if is_crowded else (_IDLE, _ARRIVAL)
+        for channel in list(self.active_channels.values()):
+            channel.close_if_slow(now, idle, arrival)
 
     def _turn_until(self, end: float, goes_on: Callable[[], bool]) -> None:
         while goes_on() and time.monotonic() < end:

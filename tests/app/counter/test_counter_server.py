@@ -399,17 +399,19 @@ def test_idle_connections_make_room_when_it_gets_crowded(running: Running, monke
         assert all(client.is_closed() for client in idle)
 
 
+@pytest.mark.parametrize("idle", [10, 20])
 def test_who_comes_when_there_is_no_room_is_served_when_there_is(
-    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, idle: int
 ) -> None:
     monkeypatch.setattr(module, "_CONNECTIONS", 12)  # two of them are the server's own
     monkeypatch.setattr(module, "_CROWD", 5)
     monkeypatch.setattr(module, "_WHEN_CROWDED", 0.1)
     running = start()
     with ExitStack() as stack:
-        for _ in range(20):
+        for _ in range(idle):
             stack.enter_context(closing(running.connect()))
-        assert running.ask("/quick").answered() == (200, b"quick")
+        clients = [running.ask("/quick") for _ in range(10)]
+        assert [client.answered() for client in clients] == [(200, b"quick")] * 10
 
 
 def test_who_waits_when_it_is_told_to_stop_is_answered_and_let_go(running: Running) -> None:
