@@ -87,12 +87,21 @@ class System:
     def wait_until_whole(self) -> None:
         """Wait until three members and three replicas are ready, the members agree, and the counter answers.
 
-        Raises LocalError.
+        Raises LocalError with what Kubernetes says of the pods.
         """
-        eventually("three members ready", lambda: len(self.ready_pods("etcd")) == 3)
-        eventually("three members that agree", self._members_agree)
-        eventually("three replicas ready", lambda: len(self.ready_pods("counter")) == 3)
-        eventually("an answer", lambda: answers_ok(f"{self.address}/healthz"))
+        try:
+            eventually("three members ready", lambda: len(self.ready_pods("etcd")) == 3)
+            eventually("three members that agree", self._members_agree)
+            eventually("three replicas ready", lambda: len(self.ready_pods("counter")) == 3)
+            eventually("an answer", lambda: answers_ok(f"{self.address}/healthz"))
+        except LocalError as error:
+            raise LocalError(f"{error}\n{self._said_of_pods()}") from error
+
+    def _said_of_pods(self) -> str:
+        try:
+            return self.kubectl("get", "pods", "-o", "wide") + self.kubectl("events", "--types=Warning")
+        except LocalError as error:
+            return str(error)
 
     def _members_agree(self) -> bool:
         """Whether each member is in touch with a quorum. Kubernetes may take one for ready that isn't: nobody tells of

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import pytest
@@ -49,3 +50,19 @@ def test_members_that_kubernetes_takes_for_ready_are_asked_themselves(monkeypatc
 
     assert not out_of_touch
     assert asked[-3:] == ["etcd-0", "etcd-1", "etcd-2"]
+
+
+def test_who_waits_in_vain_is_told_what_kubernetes_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kubectl(_: System, *arguments: str) -> str:
+        if "json" in arguments:
+            return '{"items": []}'
+        return "etcd-0 0/1 Pending\n" if arguments[0] == "get" else "FailedMount etcd-0: no such volume\n"
+
+    monkeypatch.setattr(System, "kubectl", kubectl)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("time.monotonic", itertools.count(0, 50).__next__)
+
+    with pytest.raises(
+        LocalError, match=r"three members ready .*\netcd-0 0/1 Pending\nFailedMount etcd-0: no such volume"
+    ):
+        System(Layout("none", 0), 1).wait_until_whole()
