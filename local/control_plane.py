@@ -78,6 +78,7 @@ def _api_server(layout: Layout, binaries: Path) -> Daemon:
 
 
 def _controllers(layout: Layout, binaries: Path) -> list[Daemon]:
+    """What ends when the API server fails it, and expects to be started again."""
     pki = layout.pki
     inside = enter(layout.control_plane)
     return [
@@ -95,6 +96,7 @@ def _controllers(layout: Layout, binaries: Path) -> list[Daemon]:
                 "--leader-elect=false",
                 "--bind-address=127.0.0.1",
             ),
+            restarts=True,
         ),
         Daemon(
             "kube-scheduler",
@@ -105,6 +107,7 @@ def _controllers(layout: Layout, binaries: Path) -> list[Daemon]:
                 "--leader-elect=false",
                 "--bind-address=127.0.0.1",
             ),
+            restarts=True,
         ),
         Daemon(
             "provisioner",
@@ -114,5 +117,6 @@ def _controllers(layout: Layout, binaries: Path) -> list[Daemon]:
                 f"--kubeconfig={pki / 'provisioner.kubeconfig'}",
                 f"--root={layout.volumes}",
             ),
+            restarts=True,
         ),
     ]

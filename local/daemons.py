@@ -14,6 +14,7 @@ from local.layout import Layout
 
 START_TIMEOUT = 60.0
 POLL_INTERVAL = 0.05
+RESTART_INTERVAL = 1.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Daemon:
     ready: Callable[[], bool] = field(default=lambda: True, compare=False)
     environment: Mapping[str, str] = field(default_factory=dict)
     configuration: str = ""  # the text of files that it reads at start: it is started anew when they change
+    restarts: bool = False  # whether it is started anew when it ends by itself, as some expect to be
 
 
 def group(layout: Layout, name: str) -> str:
@@ -74,10 +76,12 @@ def _start(layout: Layout, daemon: Daemon) -> int:
     layout.logs.mkdir(parents=True, exist_ok=True)
     entries = " ".join(f"'{file}'" for file in cgroups.entry_files(group(layout, daemon.name)))
     # The shell enters the groups before it becomes the program, so that no child is ever born outside of them.
-    enter = f'for entry in {entries}; do echo $$ > "$entry" || exit 1; done; exec "$@"'
+    enter = f'for entry in {entries}; do echo $$ > "$entry" || exit 1; done; '
+    run = f'while true; do "$@"; echo "ended with exit code $?"; sleep {RESTART_INTERVAL}; done'
+    script = enter + (run if daemon.restarts else 'exec "$@"')
     with log_file(layout, daemon.name).open("ab") as log:
         process = subprocess.Popen(
-            ["sh", "-c", enter, "sh", *daemon.command],
+            ["sh", "-c", script, "sh", *daemon.command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -187,7 +187,7 @@ def _kubelet(layout: Layout, node: Node, inside: tuple[str, ...], binaries: Path
         f"--node-ip={node.address}",
     )
     healthy = f"http://{node.address}:10248/healthz"
-    return Daemon(f"kubelet-{node.name}", command, ready=lambda: answers_ok(healthy), configuration=text)
+    return Daemon(f"kubelet-{node.name}", command, ready=lambda: answers_ok(healthy), configuration=text, restarts=True)
 
 
 def kube_proxy(
@@ -217,9 +217,8 @@ def kube_proxy(
     file = folder / "kube-proxy.yaml"
     _write(file, text)
     command = (*inside, str(binaries / "kube-proxy"), f"--config={file}")
-    return Daemon(
-        f"kube-proxy-{name}", command, ready=lambda: answers_ok(f"http://{address}:10256/livez"), configuration=text
-    )
+    healthy = f"http://{address}:10256/livez"
+    return Daemon(f"kube-proxy-{name}", command, ready=lambda: answers_ok(healthy), configuration=text, restarts=True)
 
 
 def _socket(node: Node) -> Path:

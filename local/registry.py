@@ -6,8 +6,8 @@ from pathlib import Path
 import docker
 import yaml
 
+from local import cgroups, files, host
 from local import daemons as running
-from local import files, host
 from local.daemons import Daemon
 from local.errors import LocalError
 from local.layout import Layout
@@ -30,7 +30,8 @@ def daemons(layout: Layout) -> list[Daemon]:
 def require_port(layout: Layout) -> None:
     """Raises LocalError if somebody else listens where the registry is to."""
     port = layout.registry_port
-    if running.main_process(layout, "registry") is None and _listens(port):
+    ours = cgroups.processes(running.group(layout, "registry"))  # one of a run that was killed may have no record
+    if not ours and _listens(port):
         raise LocalError(
             f"port {port} of this machine is taken, and the registry of cluster {layout.name!r} needs it; "
             f"`ss -ltnp 'sport = :{port}'` shows by whom"

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -83,6 +84,26 @@ def test_its_process_is_the_program_itself(cluster: Layout) -> None:
     while (words := command.read_text().split("\0")[:-1]) != ["sleep", "60"]:
         assert time.monotonic() < deadline, words
         time.sleep(0.01)
+
+
+def test_one_that_is_to_be_started_anew_is_until_it_is_stopped(
+    cluster: Layout, sleeper: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemons, "RESTART_INTERVAL", 0.01)
+    ensure(cluster, replace(sleeper, restarts=True))
+    serving = tmp_path / "daemon.pid"
+    before = int(serving.read_text())
+
+    os.kill(before, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while not sleeper.ready() or int(serving.read_text()) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    stop(cluster, sleeper.name)
+    os.kill(int(serving.read_text()), signal.SIGKILL)  # a real control group has the shell's children, too
+
+    assert main_process(cluster, sleeper.name) is None
+    assert "ended with exit code 137" in log_file(cluster, "daemon").read_text()
 
 
 def test_it_outlives_who_started_it(cluster: Layout, sleeper: Daemon) -> None:

@@ -3,8 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import daemons as running
-from local import layout, registry
+from local import cgroups, layout, registry
 from local.errors import LocalError
 from local.layout import Layout
 
@@ -29,7 +28,7 @@ def test_a_port_that_somebody_else_has_is_told(cluster: Layout, somebody_else: i
 
 @pytest.mark.usefixtures("somebody_else")
 def test_the_registry_itself_may_have_it(cluster: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "main_process", lambda *_: 1)
+    monkeypatch.setattr(cgroups, "processes", lambda group: {1} if group.endswith("/registry") else set())
 
     registry.require_port(cluster)
 
