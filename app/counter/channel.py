@@ -35,10 +35,6 @@ _MAX_ERROR = 300
 class Task(WSGITask):  # type: ignore[misc]
     """Has the app make the answer to a request, when what it waits for is there."""
 
-    def __init__(self, channel: "Channel", request: Parser) -> None:
-        super().__init__(channel, request)
-        self.environ = channel.environ
-
     def start(self) -> None:
         super().start()
         if self.channel.server.stopping.is_set():
@@ -71,11 +67,10 @@ class RequestTimeoutError(Error):  # type: ignore[misc]
 class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection. All of it happens in the loop's thread."""
 
-    task_class = Task
     error_task_class = JsonErrorTask
     parser_class = Parser
     request: Parser | None = None  # that has not arrived whole
-    environ: Mapping[str, Any] | None = None  # of the request that is under way
+    task: Task | None = None  # of the request that is under way
     arriving_since = 0.0
     arrived_at = 0.0
     unread = b""  # what came after the request that is under way
@@ -106,9 +101,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.arrived_at = time.time()
         if request.error:
             return None
-        self.environ = environ = WSGITask(self, request).get_environment()
+        self.task = Task(self, request)
+        environ = self.task.environ = self.task.get_environment()
         work = environ[BEGUN] = begin(environ)
         return work
+
+    def task_class(self, *_: object) -> Task | None:
+        """The task that was made when its request had arrived. Called by waitress."""
+        return self.task
 
     def write_soon(self, data: bytes) -> int:
         """Keep a part of an answer until there is all of it: each `send` costs as much as making the answer."""
@@ -123,7 +123,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def answer(self) -> None:
         is_refusal = self.requests[0].error is not None
         self.service()
-        self.environ = None
+        self.task = None
         if is_refusal:
             self.is_refused = True
             self.close_when_flushed = False
@@ -133,17 +133,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def handle_write(self) -> None:
         """Send what there is to send. Then it is the next request's turn. Called by waitress, too."""
         super().handle_write()
-        if not self.connected or self.total_outbufs_len:
+        if not self.connected:
             return
-        if self.is_refused:
+        if self.total_outbufs_len:
+            self.server.loop.wait_for_room(self._fileno)
+        elif self.is_refused:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
         elif self.unread and not self.requests:
             self.received(b"")
-
-    def handle_expt_event(self) -> None:
-        """Close: HTTP knows no urgent data, and until somebody reads it, it would wake the loop again and again."""
-        self.handle_close()
 
     def close_if_slow(self, now: float, idle: float, arrival: float) -> None:
         if self.requests:

@@ -10,8 +10,8 @@ import logging
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]  # waitress ships no types
@@ -19,6 +19,7 @@ from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
 from counter.channel import Begin, Channel
+from counter.loop import Loop
 from counter.observed import ObservedApp
 
 _log = logging.getLogger(__name__)
@@ -36,9 +37,6 @@ _CROWD = 900
 
 # Seconds between two looks at who is slow.
 _LOOK_INTERVAL = 1.0
-
-# After so many answers the loop looks for new requests, so that nobody who sends many at once keeps others waiting.
-_ANSWERS_AT_ONCE = 100
 
 # Seconds after the signal to stop in which new connections are still taken: it takes a while until every node knows
 # that this replica is to get none.
@@ -84,12 +82,11 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self._lingering = lingering
         self._lingers = True
         self._begin = begin
-        self._answerable: deque[Channel] = deque()
-        self._is_woken = False
         self._next_look = 0.0
         self.app = app
+        self.loop = Loop()
         no_threads = ThreadedTaskDispatcher()
-        super().__init__(app, map={}, dispatcher=no_threads, adj=adjustments, sockinfo=adjustments.listen[0])
+        super().__init__(app, map=self.loop, dispatcher=no_threads, adj=adjustments, sockinfo=adjustments.listen[0])
         self.channel_class = Channel
 
     def run(self) -> None:
@@ -109,47 +106,33 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         """
         self._lingers = not self.stopping.is_set()
         self.stopping.set()
-        self.trigger.pull_trigger()
+        self.loop.call_soon(lambda: None)  # it need not wait for anything else
 
     def add_task(self, channel: Channel) -> None:
         """Begin what a channel's request asks for. Called by waitress, in the loop's thread."""
         work = channel.begin(self._begin)
         if work is None or work.done():
-            self._answerable.append(channel)
+            self._answer_soon(channel)
         else:
-            work.add_done_callback(lambda _: self._is_answerable(channel))
+            work.add_done_callback(lambda _: self._answer_soon(channel))
 
     def pull_trigger(self) -> None:
         """Does nothing: waitress would have its threads wake the loop here, and there are none."""
 
     def maintenance(self, now: float) -> None:
-        """Does nothing: waitress calls this while it gathers which connections to wait for, and one that is closed then
-        may give its file number to a new one before the wait is over, which is then closed in its place."""
+        """Does nothing: waitress would look for slow clients here, in the middle of a turn."""
 
-    def _is_answerable(self, channel: Channel) -> None:
-        """Called by the thread that has done the work."""
-        self._answerable.append(channel)
-        if not self._is_woken:  # once is enough for all that come until the loop is awake
-            self._is_woken = True
-            self.trigger.pull_trigger()
+    def _answer_soon(self, channel: Channel) -> None:
+        """May be called by any thread."""
+        self.loop.call_soon(partial(_answer, channel))
 
     def _turn(self, seconds: float) -> None:
         """Wait for something to do, and do it."""
-        timeout = 0.0 if self._answerable else seconds
         began = time.time()
-        self.asyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)  # select() ends at file 1024
-        self._is_woken = False
+        self.loop.turn(seconds)
         if began >= self._next_look:
             self._next_look = began + _LOOK_INTERVAL
             self._close_slow(began)  # by now all is read that had come by then
-        for _ in range(_ANSWERS_AT_ONCE):
-            if not self._answerable:
-                return
-            channel = self._answerable.popleft()
-            try:
-                channel.answer()
-            except Exception:  # costs one connection, not the replica
-                channel.handle_error()
 
     def _close_slow(self, now: float) -> None:
         """Close the connections of clients who had sent nothing by now, or too slowly."""
@@ -173,6 +156,13 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def _has_work(self) -> bool:
         since = time.time() - _JUST_MADE
         return any(channel.has_work(since) for channel in self.active_channels.values())
+
+
+def _answer(channel: Channel) -> None:
+    try:
+        channel.answer()
+    except Exception:  # costs one connection, not the replica
+        channel.handle_error()
 
 
 def serve(server: Server) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import falcon
 import pytest
 
-from counter import channel
+from counter import channel, loop
 from counter import server as module
 from counter.api import BEGUN
 from counter.metrics import Metrics
@@ -202,7 +202,7 @@ def test_all_of_many_requests_that_come_at_once_are_answered_in_their_order(runn
 def test_who_sends_many_requests_at_once_does_not_keep_others_waiting(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_ANSWERS_AT_ONCE", 1)
+    monkeypatch.setattr(loop, "_CALLS_AT_ONCE", 1)
     many, other = Client(running.connect()), running.ask("/quick")
     assert other.answered() == (200, b"quick")
     running.when_begun["/first"] = lambda: other.ask("/other")
@@ -321,11 +321,23 @@ def test_it_is_not_told_so_without_a_body(running: Running) -> None:
     assert [client.answered(), client.answered()] == [(200, b"quick")] * 2
 
 
-def test_urgent_data_ends_a_connection(running: Running) -> None:
+def test_urgent_data_wakes_nobody(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     client = running.ask("/quick")
     assert client.answered() == (200, b"quick")
+    turn = running.server.loop.turn
+    turns = []
+
+    def counted(seconds: float) -> None:
+        turns.append(seconds)
+        turn(seconds)
+
+    monkeypatch.setattr(running.server.loop, "turn", counted)
     client.connection.send(b"!", socket.MSG_OOB)
-    until(lambda: not running.server.active_channels)
+    for _ in range(5):
+        assert running.ask("/quick").answered() == (200, b"quick")
+    assert len(turns) < 50
+    client.connection.sendall(GET % b"/quick")
+    assert client.answered() == (200, b"quick")
 
 
 def test_work_that_can_not_be_begun_costs_one_connection(running: Running) -> None:
@@ -403,7 +415,7 @@ def test_idle_connections_make_room_when_it_gets_crowded(running: Running, monke
 def test_who_comes_when_there_is_no_room_is_served_when_there_is(
     start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, idle: int
 ) -> None:
-    monkeypatch.setattr(module, "_CONNECTIONS", 12)  # two of them are the server's own
+    monkeypatch.setattr(module, "_CONNECTIONS", 13)  # three of them are the server's own
     monkeypatch.setattr(module, "_CROWD", 5)
     monkeypatch.setattr(module, "_WHEN_CROWDED", 0.1)
     running = start()
