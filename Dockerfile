@@ -12,6 +12,8 @@ WORKDIR /app
 COPY app/requirements.txt ./
 RUN pip install --no-cache-dir -r requirements.txt
 COPY --chown=65532:65532 app/counter ./counter
+# gRPC's newer engine takes every call through four more threads. Without it a call costs a fifth less.
+ENV GRPC_EXPERIMENTS=-event_engine_client
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["python", "-m", "counter"]

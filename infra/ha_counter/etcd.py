@@ -7,7 +7,14 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ha_counter.labels import labels, selector
-from ha_counter.pods import container_security, pod_spec, resource_requirements, variable, variable_from_pod
+from ha_counter.pods import (
+    container_security,
+    pod_spec,
+    resource_requirements,
+    variable,
+    variable_from_limit,
+    variable_from_pod,
+)
 from ha_counter.settings import EtcdSettings
 from ha_counter.spread import Spread, spread_over_nodes
 
@@ -181,6 +188,8 @@ def _container(args: EtcdClusterArgs, members: list[str]) -> k8s.core.v1.Contain
             variable("CLUSTER_TOKEN", args.token),
             # Below the volume's root, which belongs to whoever made the volume.
             variable("DATA_DIR", f"{_VOLUME_PATH}/data"),
+            # Go 1.24, by which etcd 3.6 is built, would plan for all processors of the node, whatever the limit.
+            variable_from_limit("GOMAXPROCS", "limits.cpu"),
         ],
         ports=[
             k8s.core.v1.ContainerPortArgs(name="client", container_port=_CLIENT_PORT),

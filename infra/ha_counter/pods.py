@@ -73,3 +73,9 @@ def variable_from_pod(name: str, field_path: str) -> k8s.core.v1.EnvVarArgs:
         name=name,
         value_from=k8s.core.v1.EnvVarSourceArgs(field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path=field_path)),
     )
+
+
+def variable_from_limit(name: str, limit: str) -> k8s.core.v1.EnvVarArgs:
+    """An environment variable with one of the container's own limits, like `limits.cpu`, rounded up."""
+    selector = k8s.core.v1.ResourceFieldSelectorArgs(resource=limit, divisor="1")
+    return k8s.core.v1.EnvVarArgs(name=name, value_from=k8s.core.v1.EnvVarSourceArgs(resource_field_ref=selector))

@@ -50,6 +50,7 @@ def test_a_member_is_told_who_it_is_and_who_the_others_are(container: dict[str, 
         {"name": "MEMBERS", "value": "etcd0,etcd1,etcd2"},
         {"name": "CLUSTER_TOKEN", "value": "ha-counter-test"},
         {"name": "DATA_DIR", "value": "/var/lib/etcd/data"},
+        {"name": "GOMAXPROCS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1"}}},
     ]
     assert container["volumeMounts"] == [{"name": "data", "mountPath": "/var/lib/etcd"}]
 
