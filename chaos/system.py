@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import requests
 
-from local import binaries, commands
+from local import binaries, commands, daemons
 from local.errors import LocalError
 from local.health import answers_ok
 from local.kube import is_ready
@@ -87,7 +87,7 @@ class System:
     def wait_until_whole(self) -> None:
         """Wait until three members and three replicas are ready, the members agree, and the counter answers.
 
-        Raises LocalError with what Kubernetes says of the pods.
+        Raises LocalError with what may tell why they are not.
         """
         try:
             eventually("three members ready", lambda: len(self.ready_pods("etcd")) == 3)
@@ -95,13 +95,16 @@ class System:
             eventually("three replicas ready", lambda: len(self.ready_pods("counter")) == 3)
             eventually("an answer", lambda: answers_ok(f"{self.address}/healthz"))
         except LocalError as error:
-            raise LocalError(f"{error}\n{self._said_of_pods()}") from error
+            raise LocalError(f"{error}\n{self._symptoms()}") from error
 
-    def _said_of_pods(self) -> str:
+    def _symptoms(self) -> str:
+        """What may tell why it is not whole."""
+        ended = [name for name in daemons.recorded(self.layout) if daemons.main_process(self.layout, name) is None]
         try:
-            return self.kubectl("get", "pods", "-o", "wide") + self.kubectl("events", "--types=Warning")
+            pods = self.kubectl("get", "pods", "-o", "wide") + self.kubectl("events", "--types=Warning")
         except LocalError as error:
-            return str(error)
+            pods = str(error)
+        return f"daemons that ended: {', '.join(ended) or 'none'}\n{pods}"
 
     def _members_agree(self) -> bool:
         """Whether each member is in touch with a quorum. Kubernetes may take one for ready that isn't: nobody tells of

@@ -63,6 +63,6 @@ def test_who_waits_in_vain_is_told_what_kubernetes_says(monkeypatch: pytest.Monk
     monkeypatch.setattr("time.monotonic", itertools.count(0, 50).__next__)
 
     with pytest.raises(
-        LocalError, match=r"three members ready .*\netcd-0 0/1 Pending\nFailedMount etcd-0: no such volume"
+        LocalError, match=r"three members ready .*\n.*: none\netcd-0 0/1 Pending\nFailedMount etcd-0: .*"
     ):
         System(Layout("none", 0), 1).wait_until_whole()

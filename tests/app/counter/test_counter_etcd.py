@@ -444,6 +444,7 @@ def test_the_leader_is_asked_whoever_that_is(start_member: StartMember, connect:
 def test_who_is_connected_to_the_leader_stays(start_member: StartMember, connect: Connect) -> None:
     member, other = start_member(), start_member()
     client = connect(member.port, other.port)
+    answer_of(client)
     elect(member.port, [member, other])
     until(lambda: asks(client, member))
     looks = member.asked_for_leader
