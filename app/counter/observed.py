@@ -1,5 +1,7 @@
 """The app as it is observed: each request has an ID, is in the metrics, and at level debug in the log."""
 
+from __future__ import annotations  # those of a function in a function would be evaluated at each of its calls
+
 import logging
 from collections.abc import Callable, Iterable
 from types import TracebackType
