@@ -6,10 +6,9 @@ connections that takes 80 us, as long as to serve one. Here the kernel remembers
 something comes for a connection that waits for nothing, or not for that, which clients seldom bring about.
 """
 
-import selectors
 from collections import deque
 from collections.abc import Callable
-from selectors import EVENT_READ, EVENT_WRITE
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
 from waitress import wasyncore  # type: ignore[import-untyped]  # waitress ships no types
 from waitress.trigger import trigger  # type: ignore[import-untyped]
@@ -24,7 +23,7 @@ class Loop(dict[int, wasyncore.dispatcher]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._selector = selectors.DefaultSelector()
+        self._selector = DefaultSelector()
         self._unwatched: dict[int, wasyncore.dispatcher] = {}  # those that wait for nothing
         self._calls: deque[Callable[[], object]] = deque()
         self._is_awake = True
@@ -57,13 +56,13 @@ class Loop(dict[int, wasyncore.dispatcher]):
             connection = key.data
             if self.get(key.fd) is not connection:  # closed by another one's doing
                 continue
-            match events & _wanted(connection):
-                case 0:
-                    self._watch(key.fd, connection)
-                case selectors.EVENT_READ:
-                    wasyncore.read(connection)
-                case _:
-                    wasyncore.write(connection)
+            due = events & _wanted(connection)
+            if due == EVENT_READ:
+                wasyncore.read(connection)
+            elif due:
+                wasyncore.write(connection)
+            else:
+                self._watch(key.fd, connection)
         for _ in range(_CALLS_AT_ONCE):
             if not self._calls:
                 return
