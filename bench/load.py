@@ -52,7 +52,7 @@ def put_load(url: str, connections: int, seconds: int, told: Path | None = None)
         url: What to ask for.
         connections: How many at once.
         seconds: How long.
-        told: A file for the values that increments were told, one a line. None: answers are not read.
+        told: A file for the values that increments were told, one a line. None: none are kept.
 
     Raises LocalError if wrk fails or nothing answers.
     """
