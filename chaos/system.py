@@ -99,7 +99,7 @@ class System:
 
     def _symptoms(self) -> str:
         """What may tell why it is not whole."""
-        ended = [name for name in daemons.recorded(self.layout) if daemons.main_process(self.layout, name) is None]
+        ended = daemons.ended(self.layout)
         try:
             pods = self.kubectl("get", "pods", "-o", "wide") + self.kubectl("events", "--types=Warning")
         except LocalError as error:

@@ -36,9 +36,7 @@ def wait_until_ready(layout: Layout, kube: Kube) -> None:
 def _lacking(layout: Layout, kube: Kube) -> list[str]:
     ready = {node["metadata"]["name"] for node in kube.list("v1", "Node") if is_ready(node)}
     lacking = [node.name for node in layout.nodes if node.name not in ready]
-    lacking += [
-        f"{name}, which ended" for name in daemons.recorded(layout) if daemons.main_process(layout, name) is None
-    ]
+    lacking += [f"{name}, which ended" for name in daemons.ended(layout)]
     dns = kube.list("apps/v1", "Deployment", "kube-system", "")
     if not any(item.get("status", {}).get("availableReplicas", 0) == item["spec"]["replicas"] for item in dns):
         lacking.append("DNS")

@@ -50,6 +50,11 @@ def recorded(layout: Layout) -> list[str]:
     return [record.stem for record in records]
 
 
+def ended(layout: Layout) -> list[str]:
+    """Names of those that were started and don't run any more."""
+    return [name for name in recorded(layout) if main_process(layout, name) is None]
+
+
 def ensure(layout: Layout, daemon: Daemon) -> None:
     """Start the daemon unless it runs as it should, and wait until it serves.
 
