@@ -4,7 +4,6 @@ waitress' channel is made for a loop that reads and writes, and threads that wor
 client must not be able to keep it busy, nor have it hold what nobody will ever fetch.
 """
 
-import json
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -12,14 +11,13 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-import falcon
 from waitress.buffers import OverflowableBuffer  # type: ignore[import-untyped]  # waitress ships no types
 from waitress.channel import ClientDisconnected, HTTPChannel  # type: ignore[import-untyped]
-from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 from waitress.utilities import Error  # type: ignore[import-untyped]
 
 from counter.api import BEGUN
 from counter.parser import Parser
+from counter.task import JsonErrorTask, Task
 
 # Begins what the answer to a request has to wait for, given its WSGI environment. None if that is nothing.
 Begin = Callable[[Mapping[str, Any]], Future[Any] | None]
@@ -27,36 +25,6 @@ Begin = Callable[[Mapping[str, Any]], Future[Any] | None]
 # Seconds for which the rest of a refused request is still taken, and thrown away. A connection that is closed while its
 # client still sends is reset, and most clients then report that instead of the answer.
 _HEARING_OUT = 2.0
-
-# No error's text is longer: it may quote what was sent.
-_MAX_ERROR = 300
-
-
-class Task(WSGITask):  # type: ignore[misc]
-    """Has the app make the answer to a request, when what it waits for is there."""
-
-    def start(self) -> None:
-        super().start()
-        if self.channel.server.stopping.is_set():
-            self.request.headers["CONNECTION"] = "close"
-
-    def finish(self) -> None:
-        super().finish()
-        self.channel.server.app.answered(self.environ, self.status, time.time() - self.channel.arrived_at)
-
-
-class JsonErrorTask(ErrorTask):  # type: ignore[misc]
-    """Says what waitress has against a request, in JSON as everything else."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        body = json.dumps({"message": f"{error.reason}: {error.body}"[:_MAX_ERROR]}).encode()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers.append(("Content-Type", falcon.MEDIA_JSON))
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-        self.channel.server.app.refused(self.status)
 
 
 class RequestTimeoutError(Error):  # type: ignore[misc]
@@ -70,6 +38,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = JsonErrorTask
     parser_class = Parser
     request: Parser | None = None  # that has not arrived whole
+    former: Parser | None = None  # the latest one, which does for the next one, too, if that was sent the same
     task: Task | None = None  # of the request that is under way
     arriving_since = 0.0
     arrived_at = 0.0
@@ -82,19 +51,28 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             return
         self.unread += data
         while self.unread and not self.requests:
-            if self.request is None:
-                self.request = Parser(self.adj)
-                self.arriving_since = time.time()
-            self.unread = self.unread[self.request.received(self.unread) :]
-            if self.request.completed:
-                self.sent_continue = False
-                if not self.request.empty:
-                    self.requests.append(self.request)
-                self.request = None
-            elif self.request.expect_continue and self.request.headers_finished and not self.sent_continue:
-                self.send_continue()
+            if self.former is not None and self.request is None and self.unread.startswith(self.former.as_sent):
+                self.unread = self.unread[len(self.former.as_sent) :]
+                self.requests.append(self.former)
+            else:
+                self._read()
         if self.requests:
             self.server.add_task(self)
+
+    def _read(self) -> None:
+        """Read on in the request that arrives."""
+        if self.request is None:
+            self.request = Parser(self.adj)
+            self.arriving_since = time.time()
+        self.unread = self.unread[self.request.received(self.unread) :]
+        if self.request.completed:
+            self.sent_continue = False
+            if not self.request.empty:
+                self.requests.append(self.request)
+                self.former = self.request if self.request.as_sent else None
+            self.request = None
+        elif self.request.expect_continue and self.request.headers_finished and not self.sent_continue:
+            self.send_continue()
 
     def begin(self, begin: Begin) -> Future[Any] | None:
         request = self.requests[0]

@@ -12,8 +12,28 @@ _START_LINE = re.compile(rb"[!-~]+ [!-~]+(?: HTTP/[0-9]\.[0-9])?")
 _WIDE_SPACE = re.compile(rb"[ \t\r\n]{64}")
 
 
+# Bytes. Longer requests are read each time: a connection that waits is not to take up much memory.
+_REMEMBERED = 1024
+
+
 class Parser(HTTPRequestParser):  # type: ignore[misc]
-    """One request as it arrives."""
+    """One request as it arrives.
+
+    Attributes:
+        as_sent: The whole request as the client sent it. Nothing if that had a body, was long, came in parts, or is
+            not fit. The clients of a counter ask the same again and again, and this is read once for all of them: to
+            read a request takes as long as to make its answer.
+    """
+
+    as_sent = b""
+
+    def received(self, data: bytes) -> int:
+        """Take what has arrived. Returns how many bytes of it belong to this request."""
+        taken: int = super().received(data)
+        is_whole = self.completed and taken == self.header_bytes_received
+        if is_whole and taken <= _REMEMBERED and self.body_rcv is None and self.error is None:
+            self.as_sent = data[:taken]
+        return taken
 
     def parse_header(self, header_plus: bytes) -> None:
         """Take the start line and the headers. Called by waitress. Raises ParsingError."""

@@ -66,3 +66,30 @@ def test_what_is_not(start_line: bytes) -> None:
 def test_a_host_alone_has_no_path() -> None:
     parser = parsed(b"GET http://a.host HTTP/1.1\r\n\r\n")
     assert (parser.error, parser.path) == (None, "")
+
+
+def test_what_would_be_read_the_same_again() -> None:
+    sent = b"GET /increment HTTP/1.1\r\nHost: a.host\r\n\r\n"
+    parser = Parser(Adjustments())
+    assert parser.received(sent + sent + b"GET") == len(sent)
+    assert parser.as_sent == sent
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"POST /increment HTTP/1.1\r\nContent-Length: 3\r\n\r\n", b"abc"],
+        [b"POST /increment HTTP/1.1\r\nContent-Length: 48\r\n\r\n", bytes(48)],
+        [b"POST /increment HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"3\r\nabc\r\n0\r\n\r\n"],
+        [b"GET /increment HTTP/1.1\r\n", b"Host: a.host\r\n\r\n"],
+        [b"GET /increment HTTP/1.1\r\nHost: " + b"a" * 1024 + b"\r\n\r\n"],
+        [b"GET /incre\tment HTTP/1.1\r\n\r\n"],
+    ],
+    ids=["a body", "a body as long as the headers", "a body of parts", "in parts", "long", "not fit"],
+)
+def test_what_may_be_not(parts: list[bytes]) -> None:
+    parser = Parser(Adjustments())
+    for part in parts:
+        assert parser.received(part) == len(part)
+    assert parser.completed
+    assert parser.as_sent == b""

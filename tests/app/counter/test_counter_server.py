@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import falcon
@@ -21,6 +23,7 @@ from counter import server as module
 from counter.api import BEGUN
 from counter.metrics import Metrics
 from counter.observed import ObservedApp
+from counter.parser import Parser
 from counter.server import Server
 from tests.app.counter.until import PATIENCE, until
 
@@ -48,6 +51,13 @@ class Large:
         response.data = bytes(LARGE)
 
 
+class Streamed:
+    """An answer of which nobody knows the length before it ends."""
+
+    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
+        response.stream = iter([b"one", b"two"])
+
+
 class Broken:
     def on_get(self, _request: falcon.Request, _response: falcon.Response) -> None:
         raise RuntimeError("a secret")
@@ -70,6 +80,7 @@ class Running:
         app.add_route("/quick", Quick())
         app.add_route("/slow", Slow())
         app.add_route("/large", Large())
+        app.add_route("/streamed", Streamed())
         app.add_route("/broken", Broken())
         self.metrics = Metrics(["/quick", "/slow"], {})
         self.server = Server(ObservedApp(app, self.metrics), self._begin, 0, threading.Event(), lingering)
@@ -119,17 +130,26 @@ class Client:
             lines.append(f"Content-Length: {len(body)}")
         self.connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
 
-    def answer(self) -> Answer:
-        """The next answer."""
+    def head(self) -> tuple[int, Message]:
+        """The status and the headers of the next answer."""
         status = int(self._received.readline().split()[1])
         headers = http.client.parse_headers(self._received)
         assert "Server" not in headers, "nobody need know what serves"
+        return status, headers
+
+    def answer(self) -> Answer:
+        """The next answer."""
+        status, headers = self.head()
         return Answer(status, headers, self._received.read(int(headers["Content-Length"])))
 
     def answered(self) -> tuple[int, bytes]:
         """The status and the body of the next answer."""
         answer = self.answer()
         return answer.status, answer.body
+
+    def to_the_end(self) -> bytes:
+        """All that comes until the server closes the connection."""
+        return self._received.read()
 
     def is_closed(self) -> bool:
         """Whether the server closes the connection, without another word."""
@@ -167,6 +187,54 @@ def test_one_connection_serves_many_requests(running: Running) -> None:
     client.ask("/quick", "Connection: close")
     assert client.answered() == (200, b"quick")
     assert client.is_closed()
+
+
+def test_what_is_asked_the_same_again_is_read_once(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    parse_header = Parser.parse_header
+
+    def note(parser: Parser, header: bytes) -> None:
+        read.append(header)
+        parse_header(parser, header)
+
+    monkeypatch.setattr(Parser, "parse_header", note)
+    client = Client(running.connect())
+    ids = ["mine", "mine", "yours", "yours", "mine"]
+    for request_id in ids:
+        client.ask("/quick", f"X-Request-Id: {request_id}")
+        assert client.answer().headers["X-Request-Id"] == request_id
+    assert [b"mine" in header for header in read] == [True, False, True]
+
+
+def test_what_is_asked_the_same_again_is_answered_anew(running: Running) -> None:
+    client = Client(running.connect())
+    client.connection.sendall(GET % b"/quick" * 3 + GET % b"/quick/too" + b"\r\n" + GET % b"/quick")
+    answers = [client.answer() for _ in range(5)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 404, 200]
+    assert len({answer.headers["X-Request-Id"] for answer in answers}) == 5
+
+
+def test_the_same_with_another_body_is_not_the_same(running: Running) -> None:
+    client = Client(running.connect())
+    for body in (b"one", b"two"):
+        client.ask("/quick", body=body)
+        assert client.answered() == (200, body)
+
+
+def test_the_headers_of_an_answer(running: Running) -> None:
+    client = running.ask("/quick")
+    before = datetime.now(UTC).replace(microsecond=0)
+    headers = client.answer().headers
+    assert sorted(headers) == ["Content-Length", "Content-Type", "Date", "X-Request-Id"]
+    assert before <= parsedate_to_datetime(headers["Date"]) <= datetime.now(UTC)
+    assert headers["Content-Length"] == "5"
+
+
+def test_an_answer_of_unknown_length_ends_with_its_connection(running: Running) -> None:
+    client = running.ask("/streamed")
+    _, headers = client.head()
+    assert (headers["Transfer-Encoding"], headers["Connection"]) == ("chunked", "close")
+    assert client.to_the_end() == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
 
 
 def test_hundreds_of_waiting_clients_do_not_keep_others_out(running: Running) -> None:
