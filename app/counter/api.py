@@ -9,7 +9,6 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
@@ -24,6 +23,7 @@ from counter.replica import Replica
 from counter.requests import Counted, Fate, Outcome
 from counter.store import EtcdRefusedError, EtcdUnavailableError
 from counter.version import Version
+from counter.work import Work
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Dependencies:
     node: str
 
 
-def begin(dependencies: Dependencies, environ: Mapping[str, Any]) -> Future[Any] | None:
+def begin(dependencies: Dependencies, environ: Mapping[str, Any]) -> Work[Any] | None:
     """Begin what the answer to a request has to wait for. None if that is nothing.
 
     `environ` is the request as WSGI has it (PEP 3333).
@@ -180,7 +180,7 @@ class EveryPath:
 
 def _result(dependencies: Dependencies, request: falcon.Request) -> Any:  # noqa: ANN401  # each path has its own
     """What came of the work that was begun for a request. Raises what that raised."""
-    work: Future[Any] | None = request.env[BEGUN] if BEGUN in request.env else begin(dependencies, request.env)
+    work: Work[Any] | None = request.env[BEGUN] if BEGUN in request.env else begin(dependencies, request.env)
     assert work is not None, f"nothing was begun for {request.method} {request.path}"
     try:
         return work.result()

@@ -7,7 +7,6 @@ client must not be able to keep it busy, nor have it hold what nobody will ever 
 import socket
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -18,9 +17,10 @@ from waitress.utilities import Error  # type: ignore[import-untyped]
 from counter.api import BEGUN
 from counter.parser import Parser
 from counter.task import JsonErrorTask, Task
+from counter.work import Work
 
 # Begins what the answer to a request has to wait for, given its WSGI environment. None if that is nothing.
-Begin = Callable[[Mapping[str, Any]], Future[Any] | None]
+Begin = Callable[[Mapping[str, Any]], Work[Any] | None]
 
 # Seconds for which the rest of a refused request is still taken, and thrown away. A connection that is closed while its
 # client still sends is reset, and most clients then report that instead of the answer.
@@ -74,7 +74,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         elif self.request.expect_continue and self.request.headers_finished and not self.sent_continue:
             self.send_continue()
 
-    def begin(self, begin: Begin) -> Future[Any] | None:
+    def begin(self, begin: Begin) -> Work[Any] | None:
         request = self.requests[0]
         self.arrived_at = time.time()
         if request.error:

@@ -20,6 +20,7 @@ from counter.reads import Reads
 from counter.records import RecordLeases
 from counter.requests import Fate, Outcome, Request, Waiting
 from counter.store import EtcdRefusedError, EtcdUnavailableError, Store
+from counter.work import Work
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Replica:
         for thread in self._threads:
             thread.start()
 
-    def increment(self, key: str | None = None) -> Future[Outcome]:
+    def increment(self, key: str | None = None) -> Work[Outcome]:
         """Count one. With a key it is counted once, and answered the same each time. The outcome is there in time.
 
         A repeat with the same key is safe after any outcome.

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
@@ -12,6 +12,7 @@ from counter import replica as module
 from counter.replica import Replica
 from counter.requests import Counted, Fate, Outcome, Waiting
 from counter.store import EtcdUnavailableError
+from counter.work import Work
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.mishaps import PlannedEtcd
 from tests.app.counter.until import until
@@ -37,7 +38,7 @@ def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, 0.01)
 
 
-def value_of(increment: Future[Outcome]) -> int:
+def value_of(increment: Work[Outcome]) -> int:
     outcome = increment.result(timeout=60)
     assert isinstance(outcome, Counted)
     return outcome.value

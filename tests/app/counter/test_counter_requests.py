@@ -1,6 +1,9 @@
 import threading
 
-from counter.requests import Counted, Fate, Request, Waiting
+import pytest
+
+from counter.requests import Counted, Fate, Outcome, Request, Waiting
+from counter.work import Work
 
 
 def queue(*requests: Request) -> Waiting:
@@ -22,6 +25,29 @@ def test_one_who_waits_is_woken() -> None:
     request = Request()
     threading.Timer(0.01, request.settle, [Counted(1)]).start()
     assert request.wait(60) == Counted(1)
+
+
+def test_whoever_wants_to_know_is_called_once() -> None:
+    request = Request()
+    called: list[tuple[int, object]] = []
+    request.add_done_callback(lambda settled: called.append((1, settled.outcome)))
+    request.add_done_callback(lambda settled: called.append((2, settled.outcome)))
+    assert not request.done()
+    assert called == []
+    request.settle(Counted(1))
+    request.settle(Counted(2))
+    assert request.done()
+    request.add_done_callback(lambda settled: called.append((3, settled.outcome)))
+    assert called == [(1, Counted(1)), (2, Counted(1)), (3, Counted(1))]
+
+
+def test_a_request_is_work() -> None:
+    request: Work[Outcome] = Request()
+    with pytest.raises(TimeoutError):
+        request.result(timeout=0)
+    threading.Timer(0.01, Request.settle, [request, Fate.UNKNOWN]).start()
+    assert request.result() is Fate.UNKNOWN
+    assert request.result(timeout=0) is Fate.UNKNOWN
 
 
 def test_requests_are_taken_in_their_order_and_once() -> None:
