@@ -11,7 +11,6 @@ from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[impo
 _START_LINE = re.compile(rb"[!-~]+ [!-~]+(?: HTTP/[0-9]\.[0-9])?")
 _WIDE_SPACE = re.compile(rb"[ \t\r\n]{64}")
 
-
 # Bytes. Longer requests are read each time: a connection that waits is not to take up much memory.
 _REMEMBERED = 1024
 

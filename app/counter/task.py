@@ -29,8 +29,9 @@ class Task(WSGITask):  # type: ignore[misc]
         an answer: it has to think of all that an app may do, spells each name anew, and formats the date."""
         headers = [(_spelled(name), value) for name, value in self.response_headers]
         has_length = any(name == "Content-Length" for name, _ in headers)
-        if self.version != "1.1" or "CONNECTION" in self.request.headers or not has_length:
-            made: bytes = super().build_response_header()  # finds out whether the connection goes on
+        asks_to_close = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.version != "1.1" or asks_to_close or not has_length:
+            made: bytes = super().build_response_header()  # finds out how the connection goes on
             return made
         headers.append(("Date", _date(int(self.start_time))))
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)

@@ -184,6 +184,8 @@ def test_one_connection_serves_many_requests(running: Running) -> None:
     assert client.answered() == (200, b"quick")
     client.ask("/quick", body=b"a body")
     assert client.answered() == (200, b"a body")
+    client.ask("/quick", "Connection: keep-alive")
+    assert client.answered() == (200, b"quick")
     client.ask("/quick", "Connection: close")
     assert client.answered() == (200, b"quick")
     assert client.is_closed()
