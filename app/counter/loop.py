@@ -2,8 +2,8 @@
 and for what other threads want done in it.
 
 Before each wait waitress asks every connection what it waits for, and tells the kernel of all of them: with 200
-connections that takes 80 us, as long as to serve one. Here the kernel remembers, which takes 6. It is told only when
-something comes for a connection that waits for nothing, or not for that, which clients seldom bring about.
+connections that takes 80 us, twice as long as to serve one. Here the kernel remembers, which takes 6. It is told only
+when something comes for a connection that waits for nothing, or not for that, which clients seldom bring about.
 """
 
 from collections import deque

@@ -55,9 +55,10 @@ class Request:
 
     def wait(self, seconds: float | None) -> Outcome | None:
         """How it ended, or None if that takes longer."""
-        settled = threading.Event()
-        self.add_done_callback(lambda _: settled.set())
-        settled.wait(seconds)
+        if self.outcome is None:
+            settled = threading.Event()
+            self.add_done_callback(lambda _: settled.set())
+            settled.wait(seconds)
         return self.outcome
 
     def done(self) -> bool:
@@ -65,7 +66,7 @@ class Request:
 
     def result(self, timeout: float | None = None) -> Outcome:
         """How it ended. Raises TimeoutError if that takes longer."""
-        outcome = self.wait(timeout) if self.outcome is None else self.outcome
+        outcome = self.wait(timeout)
         if outcome is None:
             raise TimeoutError
         return outcome

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-Result_co = TypeVar("Result_co", covariant=True)
+_Result_co = TypeVar("_Result_co", covariant=True)
 
 
-class Work(Protocol[Result_co]):
+class Work(Protocol[_Result_co]):
     """The part of the standard library's Future that matters here. Safe for use by many threads."""
 
     def done(self) -> bool:
         """Whether the result is there."""
 
-    def result(self, timeout: float | None = None) -> Result_co:
+    def result(self, timeout: float | None = None) -> _Result_co:
         """Wait for the result, at most so many seconds. Raises what the work raised, or TimeoutError."""
 
     def add_done_callback(self, call: Callable[[Any], object], /) -> None:
