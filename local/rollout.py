@@ -24,9 +24,9 @@ def wait(kube: Kube, item: Object, report: Callable[[str], None]) -> None:
         live = kube.get(item)
         if live is None:
             raise LocalError(f"{describe(item)}: somebody deleted it while it was rolled out")
-        wanted, ready = live["spec"]["replicas"], _up_to_date_and_ready(live)
-        if ready == wanted and _is_observed(live):
+        if _is_rolled_out(live):
             return
+        wanted, ready = live["spec"]["replicas"], _up_to_date_and_ready(live)
         stuck = _is_stuck(live)
         fresh = fresh or not stuck
         passed = time.monotonic() - started
@@ -38,15 +38,23 @@ def wait(kube: Kube, item: Object, report: Callable[[str], None]) -> None:
         time.sleep(POLL_INTERVAL)
 
 
+def _is_rolled_out(live: Object) -> bool:
+    status, wanted = live.get("status", {}), live["spec"]["replicas"]
+    counts = (status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas"))
+    return _is_observed(live) and all(count == wanted for count in counts)
+
+
 def _up_to_date_and_ready(live: Object) -> int:
-    """How many pods are ready, not counting any while some are of an older revision or surplus."""
-    status = live.get("status", {})
+    """At least how many pods of the newest revision are ready.
+
+    The status tells how many are ready, not which. All older ones are taken for ready, for they mostly are; otherwise
+    a new pod that never gets ready would be told as one that is.
+    """
     if not _is_observed(live):
         return 0
-    ready = int(status.get("readyReplicas", 0))
-    updated = int(status.get("updatedReplicas", 0))
-    surplus = int(status.get("replicas", 0)) - updated
-    return min(ready, updated) if surplus == 0 else min(ready, updated, int(live["spec"]["replicas"]) - 1)
+    status = live["status"]
+    older = int(status.get("replicas", 0)) - int(status.get("updatedReplicas", 0))
+    return max(0, int(status.get("readyReplicas", 0)) - older)
 
 
 def _is_observed(live: Object) -> bool:

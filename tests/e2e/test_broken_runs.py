@@ -236,7 +236,7 @@ def test_the_old_version_serves_on_while_the_new_one_never_gets_ready(system: Sy
             checkout,
             **system.layout.environment,
         )
-    assert "Deployment ha-counter/counter-deployment: 0 of 3 pods ready" in printed
+    assert "Deployment ha-counter/counter-deployment: 0 of 3 pods ready after" in printed
     assert "ErrImagePull" in printed or "ImagePullBackOff" in printed, printed  # the kubelet says one or the other
     assert nowhere in printed
     assert history.errors == 0

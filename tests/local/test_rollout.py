@@ -106,8 +106,10 @@ def test_fields_of_status_may_be_missing_where_they_are_zero(kube: InMemoryKube)
         pytest.param({"readyReplicas": 2}, 2, id="one pod is not ready"),
         pytest.param({"readyReplicas": 0}, 0, id="no pod is ready"),
         pytest.param({"replicas": 4}, 2, id="an old pod has not gone yet"),
-        pytest.param({"replicas": 4, "readyReplicas": 4}, 2, id="an old pod has not gone yet and is still ready"),
-        pytest.param({"replicas": 4, "updatedReplicas": 1, "readyReplicas": 3}, 1, id="in the middle of a roll"),
+        pytest.param({"replicas": 4, "readyReplicas": 4}, 3, id="an old pod has not gone yet and is still ready"),
+        pytest.param({"replicas": 4, "updatedReplicas": 1}, 0, id="the first new pod is not ready"),
+        pytest.param({"replicas": 4, "updatedReplicas": 1, "readyReplicas": 4}, 1, id="the first new pod is ready"),
+        pytest.param({"replicas": 3, "updatedReplicas": 1, "readyReplicas": 0}, 0, id="neither old nor new are ready"),
         pytest.param({"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, 1, id="two pods are not made yet"),
     ],
 )
