@@ -17,6 +17,7 @@ PRIVATE_FOLDERS = {
     Path("/opt/containerd"): "opt",
     Path("/run/containerd"): "containers",
     Path("/run/docker"): "plugins",
+    Path("/run/runc"): "builds",  # BuildKit's, by which Pulumi builds
 }
 
 # What it makes nevertheless: a key that names it.
