@@ -111,7 +111,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def add_task(self, channel: Channel) -> None:
         """Begin what a channel's request asks for. Called by waitress, in the loop's thread."""
         work = channel.begin(self._begin)
-        if work is None or work.done():
+        if work is None:
             self._answer_soon(channel)
         else:
             work.add_done_callback(lambda _: self._answer_soon(channel))

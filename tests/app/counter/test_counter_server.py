@@ -438,6 +438,7 @@ def test_every_answer_is_in_the_metrics_with_the_time_that_it_took(running: Runn
     assert running.ask("/nothing").answered()[0] == 404
     client.connection.sendall(b"no request\r\n\r\n")
     assert client.answered()[0] == 400
+    client.connection.close()
     until(lambda: running.server.active_channels == {})
     told = running.metrics.exposition().decode()
     assert 'counter_http_requests_total{code="200",route="/slow"} 1.0' in told
