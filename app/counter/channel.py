@@ -99,6 +99,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return len(data)
 
     def answer(self) -> None:
+        """Make the answer. `handle_write` sends it."""
         is_refusal = self.requests[0].error is not None
         self.service()
         self.task = None
@@ -106,7 +107,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.is_refused = True
             self.close_when_flushed = False
             self.arriving_since = time.time()
-        self.handle_write()
 
     def handle_write(self) -> None:
         """Send what there is to send. Then it is the next request's turn. Called by waitress, too."""

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
-from waitress.adjustments import Adjustments  # type: ignore[import-untyped]  # waitress ships no types
+from waitress import wasyncore  # type: ignore[import-untyped]  # waitress ships no types
+from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
@@ -83,6 +84,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self._lingers = True
         self._begin = begin
         self._next_look = 0.0
+        self._answered: list[Channel] = []  # whose answers are not sent yet
         self.app = app
         self.loop = Loop()
         no_threads = ThreadedTaskDispatcher()
@@ -124,12 +126,28 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     def _answer_soon(self, channel: Channel) -> None:
         """May be called by any thread."""
-        self.loop.call_soon(partial(_answer, channel))
+        self.loop.call_soon(partial(self._answer, channel))
+
+    def _answer(self, channel: Channel) -> None:
+        try:
+            channel.answer()
+        except Exception:  # costs one connection, not the replica
+            channel.handle_error()
+        else:
+            self._answered.append(channel)
+
+    def _send_answers(self) -> None:
+        """Send all answers of this turn. To send each as soon as it is made would wake a process of many clients again
+        and again, and switch between two kinds of work: 50 clients would get 8% fewer answers a second."""
+        answered, self._answered = self._answered, []
+        for channel in answered:
+            wasyncore.write(channel)
 
     def _turn(self, seconds: float) -> None:
         """Wait for something to do, and do it."""
         began = time.time()
         self.loop.turn(seconds)
+        self._send_answers()
         if began >= self._next_look:
             self._next_look = began + _LOOK_INTERVAL
             self._close_slow(began)  # by now all is read that had come by then
@@ -156,13 +174,6 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def _has_work(self) -> bool:
         since = time.time() - _JUST_MADE
         return any(channel.has_work(since) for channel in self.active_channels.values())
-
-
-def _answer(channel: Channel) -> None:
-    try:
-        channel.answer()
-    except Exception:  # costs one connection, not the replica
-        channel.handle_error()
 
 
 def serve(server: Server) -> None:

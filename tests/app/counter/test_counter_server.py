@@ -21,6 +21,7 @@ import pytest
 from counter import channel, loop
 from counter import server as module
 from counter.api import BEGUN
+from counter.channel import Channel
 from counter.metrics import Metrics
 from counter.observed import ObservedApp
 from counter.parser import Parser
@@ -267,6 +268,31 @@ def test_all_of_many_requests_that_come_at_once_are_answered_in_their_order(runn
     lengths = b"POST /quick HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s"
     client.connection.sendall(b"".join(lengths % (len(body), body) for body in bodies))
     assert [client.answered() for _ in bodies] == [(200, body) for body in bodies]
+
+
+def test_answers_of_one_turn_are_sent_when_all_are_made(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def note(name: str) -> None:
+        method = getattr(Channel, name)
+
+        def noted(connection: Channel) -> None:
+            done.append(name)
+            method(connection)
+
+        monkeypatch.setattr(Channel, name, noted)
+
+    def settle() -> None:
+        for work in running.slow:
+            work.set_result(b"slow")
+
+    note("answer")
+    note("handle_write")
+    clients = [running.ask("/slow") for _ in range(3)]
+    running.until_slow(3)
+    running.server.loop.call_soon(settle)
+    assert [client.answered() for client in clients] == [(200, b"slow")] * 3
+    assert done == ["answer"] * 3 + ["handle_write"] * 3
 
 
 def test_who_sends_many_requests_at_once_does_not_keep_others_waiting(
