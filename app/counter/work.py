@@ -9,9 +9,6 @@ _Result_co = TypeVar("_Result_co", covariant=True)
 class Work(Protocol[_Result_co]):
     """The part of the standard library's Future that matters here. Safe for use by many threads."""
 
-    def done(self) -> bool:
-        """Whether the result is there."""
-
     def result(self, timeout: float | None = None) -> _Result_co:
         """Wait for the result, at most so many seconds. Raises what the work raised, or TimeoutError."""
 
