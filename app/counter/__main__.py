@@ -18,6 +18,7 @@ from counter.reads import Reads
 from counter.replica import Replica
 from counter.server import Server, serve
 from counter.settings import Settings
+from counter.sharing import Sharing
 from counter.version import find_versions
 
 # Seconds that the number of members may be old when /healthz tells it: probes and load are not to add up on etcd.
@@ -53,7 +54,8 @@ def _serve(config: Settings) -> None:
     metrics = Metrics(PATHS, versions)
     with (
         closing(EtcdClient(config.etcd_endpoints, metrics)) as etcd,
-        closing(Replica(etcd, events=metrics)) as replica,
+        closing(Sharing(etcd, config.pod_ip, config.peer_port, metrics)) as sharing,
+        closing(Replica(etcd, events=metrics, sharing=sharing)) as replica,
         closing(Reads(etcd.count_members, max_age=MEMBERS_MAX_AGE)) as members,
     ):
         metrics.show(replica.owns_shard, replica.waiting)

@@ -36,11 +36,12 @@ from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 
 from counter import keys, transactions
 from counter.events import Events
+from counter.history import count_after
 from counter.keys import Record, ShardValue
 from counter.records import RecordLeases
 from counter.requests import Counted, Fate, Request, Waiting
-from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError, Store
-from counter.transactions import Result, Shard
+from counter.store import EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError, Store
+from counter.transactions import Commit, Committed, Result, Shard
 
 _log = logging.getLogger(__name__)
 
@@ -107,9 +108,23 @@ class Committer:
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         events: Events | None = None,
+        share: Callable[[Commit], Committed | None] = lambda _: None,
+        address: str = "",
     ) -> None:
-        """`pause` is called before anything is sent again; it may raise to have done with it. `new_id` must never
-        return what it, or that of any other replica, has returned before."""
+        """Make one that has no shard yet.
+
+        Args:
+            store: etcd.
+            waiting: What is to be counted.
+            records: Leases for the records of keyed increments.
+            pause: Called before anything is sent again; may raise to have done with it.
+            clock: Tells seconds.
+            new_id: Must never return what it, or that of any other replica, has returned before.
+            events: Is told what happens.
+            share: Commits a batch without keys together with those of others, or returns None if it does not and never
+                will. Raises EtcdUnavailableError if nobody knows.
+            address: Where other replicas reach this one, to share.
+        """
         self._store = store
         self._waiting = waiting
         self._records = records
@@ -117,6 +132,8 @@ class Committer:
         self._clock = clock
         self._new_id = new_id
         self._events = events or Events()
+        self._share = share
+        self._address = address
         self.life: Life | None = None
 
     def step(self) -> None:
@@ -139,7 +156,7 @@ class Committer:
             shard = self._new_id()
             try:
                 lease = self._insist(lambda: self._store.grant_lease(OWNER_LEASE))
-                response = self._insist(lambda: self._store.transact(transactions.birth(shard, lease)))  # noqa: B023
+                response = self._insist(lambda: self._store.transact(transactions.birth(shard, lease, self._address)))  # noqa: B023
             except EtcdRefusedError as error:  # the lease has ended meanwhile, say
                 _log.warning("no shard could be made: %s", error)
                 self._pause()
@@ -172,26 +189,24 @@ class Committer:
                 _settle(life.doubtful(), Fate.NOT_COUNTED, Fate.UNKNOWN)
                 life.candidates = []
                 return
-            if response.succeeded:
-                count = transactions.count_after(response)
-                self._won(life, batch, response.header.revision, count, response.header.cluster_id)
+            if isinstance(response, Committed):
+                self._won(life, batch, response.revision, response.count, response.cluster)
                 return
             requests = self._refused(life, batch, response, started)
 
-    def _commit(self, life: Life, batch: Batch) -> TxnResponse:
-        """Send a batch until etcd has decided on it.
+    def _commit(self, life: Life, batch: Batch) -> Committed | TxnResponse:
+        """Send a batch until etcd has decided on it. Returns what a refused one is answered.
 
         Raises LeaseNotFoundError if it must be sent on another lease of records, another EtcdRefusedError if no
         candidate was or will be applied, and _GivenUpError if somebody no longer waits for it.
         """
-        after = ShardValue(life.shard.value.total + len(batch.requests), batch.number)
+        commit = Commit(life.shard, ShardValue(life.shard.value.total + len(batch.requests), batch.number))
         records = [(request.key, record) for request, record in _records(life.shard.id, batch) if request.key]
         result = life.untold.result if life.untold else None
         lease = self._lease_for(life, len(records)) if records or result else 0
-        transaction = transactions.commit(life.shard, after, records, result, lease)
         while True:
             try:
-                return self._send(transaction)
+                return self._send(commit, records, result, lease)
             except EtcdUnavailableError:
                 self._doubt(life)
             except LeaseNotFoundError:
@@ -204,17 +219,25 @@ class Committer:
             if any(request.is_given_up for request in batch.requests):
                 raise _GivenUpError
 
-    def _send(self, commit: TxnRequest) -> TxnResponse:
+    def _send(
+        self, commit: Commit, records: Sequence[tuple[str, Record]], result: Result | None, lease: int
+    ) -> Committed | TxnResponse:
         try:
-            response = self._store.transact(commit)
+            # A batch with keys has too much to compare and to put for others to fit beside it.
+            committed = None if records or result else self._share(commit)
+            response = committed or self._transact(transactions.commit(commit, records, result, lease))
         except EtcdUnavailableError:
             self._events.commit_ended("ambiguous")
             raise
         except EtcdRefusedError:
             self._events.commit_ended("refused")
             raise
-        self._events.commit_ended("applied" if response.succeeded else "refused")
+        self._events.commit_ended("applied" if isinstance(response, Committed) else "refused")
         return response
+
+    def _transact(self, commit: TxnRequest) -> Committed | TxnResponse:
+        response = self._store.transact(commit)
+        return transactions.committed_by(response) or response
 
     def _doubt(self, life: Life) -> None:
         if not life.in_doubt:
@@ -272,7 +295,7 @@ class Committer:
         if winner is None:
             self._history_is_gone(life)
             return
-        self._won(life, winner, shard.revision, self._count_at(shard.revision), life.cluster)
+        self._won(life, winner, shard.revision, self._count_at(life, shard.revision), life.cluster)
 
     def _won(self, life: Life, batch: Batch, revision: int, count: int | None, cluster: int) -> None:
         """This batch was applied, at this revision, and so no other candidate ever will be."""
@@ -354,11 +377,11 @@ class Committer:
         else:
             _leave_to_records(untold.requests)
 
-    def _count_at(self, revision: int) -> int | None:
-        """The count at a revision, or None if nobody can know it any more."""
+    def _count_at(self, life: Life, revision: int) -> int | None:
+        """The count after the batch that the own shard got at a revision, or None if nobody can know it any more."""
         try:
-            return transactions.count_in(self._insist(lambda: self._store.read(transactions.read_totals(revision))).kvs)
-        except (CompactedError, keys.UnreadableKeyError):
+            return self._insist(lambda: count_after(self._store, life.shard.id, revision, life.cluster))
+        except keys.UnreadableKeyError:
             return None
 
     def _insist(self, call: Callable[[], _Answer]) -> _Answer:

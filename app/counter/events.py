@@ -17,6 +17,9 @@ class Events:
     def batch_counted(self, increments: int) -> None:
         """A batch of so many increments is known to be counted."""
 
+    def batches_merged(self, batches: int) -> None:
+        """One transaction has committed the batches of so many replicas, this one's or not."""
+
     def doubt_arose(self) -> None:
         """An attempt went unanswered, and none of the same increments before it."""
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from counter import keys, transactions
 from counter.counting import Life
+from counter.history import count_after
 from counter.records import RecordLeases
-from counter.store import CompactedError, LeaseNotFoundError, Store
+from counter.store import LeaseNotFoundError, Store
 from counter.transactions import Base, Result, Shard
 
 
@@ -66,9 +67,4 @@ def _missing_result(store: Store, shard: Shard, revision: int, cluster: int) -> 
         return None
     if store.read(transactions.read_key(keys.result_key(shard.id, shard.value.batch), revision)).kvs:
         return None
-    try:
-        then = store.read(transactions.read_totals(shard.revision))
-    except CompactedError:
-        return Result(shard.id, shard.value.batch, None)
-    count = transactions.count_in(then.kvs) if then.header.cluster_id == cluster else None
-    return Result(shard.id, shard.value.batch, count)
+    return Result(shard.id, shard.value.batch, count_after(store, shard.id, shard.revision, cluster))

@@ -4,7 +4,7 @@
 | ------------ | ------------------------- | -------------------------------------- |
 | `c/base`     | total                     | for good                               |
 | `c/s/ID`     | total batch               | until its owner is gone and it is folded into the base |
-| `o/ID`       | nothing                   | as long as the owner's lease           |
+| `o/ID`       | the owner's address       | as long as the owner's lease           |
 | `i/KEY`      | ID batch position size    | 24 h and more, on a lease of records   |
 | `r/ID/BATCH` | the count after the batch, or `?` | likewise                       |
 

@@ -21,6 +21,7 @@ _OTHER = "other"
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _BATCH_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_MERGED = (1, 2, 3, 5, 10, 20, 50, 100)
 
 _OUTCOMES: Mapping[type[Counted] | Fate, str] = {
     Counted: "counted",
@@ -73,6 +74,12 @@ class Metrics(Events):
             buckets=_BATCH_SIZES,
             registry=registry,
         )
+        self._merged = Histogram(
+            "counter_merged_batches",
+            "Batches of different replicas that this one has committed by one transaction.",
+            buckets=_MERGED,
+            registry=registry,
+        )
         self._doubts = Counter(
             "counter_doubts", "Batches of which it was not known whether they are counted.", registry=registry
         )
@@ -115,6 +122,9 @@ class Metrics(Events):
 
     def batch_counted(self, increments: int) -> None:
         self._batches.observe(increments)
+
+    def batches_merged(self, batches: int) -> None:
+        self._merged.observe(batches)
 
     def doubt_arose(self) -> None:
         self._doubts.inc()

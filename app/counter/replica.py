@@ -19,7 +19,9 @@ from counter.ownership import keep
 from counter.reads import Reads
 from counter.records import RecordLeases
 from counter.requests import Fate, Outcome, Request, Waiting
+from counter.sharing import Sharing
 from counter.store import EtcdRefusedError, EtcdUnavailableError, Store
+from counter.transactions import Commit
 from counter.work import Work
 
 _log = logging.getLogger(__name__)
@@ -58,7 +60,14 @@ SETTLING_TIME = 10.0
 class Replica:
     """The count that all replicas share. Safe for use by many threads; none is held while an increment waits."""
 
-    def __init__(self, store: Store, patience: float = PATIENCE, events: Events | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        patience: float = PATIENCE,
+        events: Events | None = None,
+        sharing: Sharing | None = None,
+    ) -> None:
+        """Start to count. Clients wait for `patience` seconds. Without `sharing` each batch is committed alone."""
         self._patience = patience
         self._store = store
         self._events = events or Events()
@@ -70,7 +79,17 @@ class Replica:
         self._fetches = Reads(lambda: transactions.count_in(store.read(transactions.read_totals()).kvs), patience)
         self._stopping = threading.Event()
         self._given_up = threading.Event()
-        self._committer = Committer(store, self._waiting, self._records, self._pause, events=self._events)
+        self._sharing = sharing
+        self._address = sharing.address if sharing else ""
+        self._committer = Committer(
+            store,
+            self._waiting,
+            self._records,
+            self._pause,
+            events=self._events,
+            share=sharing.commit if sharing else _commit_alone,
+            address=self._address,
+        )
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
             for name, work in [
@@ -178,7 +197,7 @@ class Replica:
                 is_kept = self._tried("keep the shard owned", lambda: self._keep(life))  # noqa: B023
 
     def _keep(self, life: Life) -> bool:
-        keep(self._store, life)
+        keep(self._store, life, self._address)
         return True
 
     def _expire(self) -> None:
@@ -188,7 +207,7 @@ class Replica:
     def _fold(self) -> None:
         while True:
             self._tried("fold", self._fold_all)
-            self._tried("count the replicas", self._share_budget)
+            self._tried("find the other replicas", self._find_replicas)
             if self._stopping.wait(FOLD_INTERVAL * random.uniform(0.8, 1.2)):
                 return
 
@@ -198,9 +217,12 @@ class Replica:
             _log.info("the shard %s had no owner; its %d are in the base now", shard.id, shard.value.total)
         return True
 
-    def _share_budget(self) -> bool:
+    def _find_replicas(self) -> bool:
         """Each replica owns a shard."""
-        self._budget.share(len(self._store.read(transactions.read_prefix(keys.OWNER_PREFIX, keys_only=True)).kvs))
+        owners = self._store.read(transactions.read_prefix(keys.OWNER_PREFIX)).kvs
+        self._budget.share(len(owners))
+        if self._sharing:
+            self._sharing.meet(owners)
         return True
 
     def _tried(self, what: str, work: Callable[[], object]) -> bool:
@@ -218,6 +240,10 @@ class Replica:
         has_nothing = self._committer.life is None and not self._waiting.has_some()
         if self._given_up.wait(RETRY_INTERVAL) or (self._stopping.is_set() and has_nothing):
             raise _StoppedError
+
+
+def _commit_alone(_: Commit) -> None:
+    """There is nobody to share with."""
 
 
 class _StoppedError(Exception):

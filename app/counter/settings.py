@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class Settings:
     pod: str
     node: str
     namespace: str
+    pod_ip: str
     port: int
+    peer_port: int
     log_level: str  # in lower case
 
 
@@ -45,7 +48,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         pod=environment["MY_POD_NAME"],
         node=environment["MY_NODE_NAME"],
         namespace=environment["MY_POD_NAMESPACE"],
+        pod_ip=environment["MY_POD_IP"],
         port=_port(environment.get("PORT", _DEFAULT_PORT)),
+        peer_port=_port(environment.get("PEER_PORT", _DEFAULT_PEER_PORT)),
         log_level=_log_level(environment.get("LOG_LEVEL", _DEFAULT_LOG_LEVEL)),
     )
 
@@ -103,6 +108,13 @@ def _port(value: str) -> int:
     return port
 
 
+def _ip(value: str) -> str:
+    try:
+        return str(IPv4Address(value))
+    except AddressValueError:
+        raise ValueError("is no address") from None
+
+
 def _log_level(value: str) -> str:
     if value not in _LOG_LEVELS:
         raise ValueError("is no level")
@@ -113,6 +125,7 @@ _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"  # of a DNS name
 _ENDPOINT = re.compile(rf"http://(?P<host>{_LABEL}(\.{_LABEL})*):(?P<port>[0-9]+)/?")
 
 _DEFAULT_PORT = "8080"
+_DEFAULT_PEER_PORT = "8081"
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _DEFAULT_LOG_LEVEL = "info"
@@ -122,7 +135,14 @@ _VARIABLES = (
     _Variable("MY_POD_NAME", _name, "the pod's name"),
     _Variable("MY_NODE_NAME", _name, "the name of the node that the pod runs on"),
     _Variable("MY_POD_NAMESPACE", _name, "the pod's namespace"),
+    _Variable("MY_POD_IP", _ip, "the IPv4 address at which other pods reach this one"),
     _Variable("PORT", _port, "the TCP port to serve on, 1 to 65535 (8080 if not set)", _DEFAULT_PORT),
+    _Variable(
+        "PEER_PORT",
+        _port,
+        "the TCP port for the batches of other replicas, 1 to 65535 (8081 if not set)",
+        _DEFAULT_PEER_PORT,
+    ),
     _Variable(
         "LOG_LEVEL",
         _log_level,

@@ -48,35 +48,69 @@ class Base:
     revision: int = 0
 
 
-def birth(shard: str, owner_lease: int) -> TxnRequest:
-    """Make an empty shard with its owner. If either is there already, read the shard."""
+@dataclass(frozen=True)
+class Commit:
+    """What a batch makes of its shard."""
+
+    before: Shard
+    after: ShardValue
+
+    @property
+    def size(self) -> int:
+        """How many increments the batch has."""
+        return self.after.total - self.before.value.total
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A batch that was applied: at which revision, and with which count after it, of which of etcd's histories."""
+
+    revision: int
+    count: int | None  # None: there is a key under the prefix that can't be read
+    cluster: int
+
+
+def birth(shard: str, owner_lease: int, address: str) -> TxnRequest:
+    """Make an empty shard with its owner, who is found at this address. If either is there already, read the shard."""
     owner, key = keys.owner_key(shard), keys.shard_key(shard)
     return TxnRequest(
         compare=[_unchanged(owner, 0), _unchanged(key, 0)],
-        success=[_put(owner, b"", owner_lease), _put(key, ShardValue(0, 0).encode())],
+        success=[_put(owner, address.encode(), owner_lease), _put(key, ShardValue(0, 0).encode())],
         failure=[_get(key)],
     )
 
 
 def commit(
-    before: Shard, after: ShardValue, records: Sequence[tuple[str, Record]], result: Result | None, records_lease: int
+    commit: Commit, records: Sequence[tuple[str, Record]], result: Result | None, records_lease: int
 ) -> TxnRequest:
-    """Give the shard its new value, if it still is what it was and none of the records' keys has a record.
+    """Give a shard its new value, if it still is what it was and none of the records' keys has a record.
 
     `result` is what an earlier batch has left to be stored. The answer's last part is the count. If it was refused, the
     answer has the shard, then one part for each key.
     """
-    shard = keys.shard_key(before.id)
+    shard = keys.shard_key(commit.before.id)
     record_keys = [keys.record_key(key) for key, _ in records]
     return TxnRequest(
-        compare=[_unchanged(shard, before.revision), *(_unchanged(key, 0) for key in record_keys)],
+        compare=[_unchanged(shard, commit.before.revision), *(_unchanged(key, 0) for key in record_keys)],
         success=[
-            _put(shard, after.encode()),
+            _put(shard, commit.after.encode()),
             *(_put(key, record.encode(), records_lease) for key, (_, record) in zip(record_keys, records, strict=True)),
             *([_put_result(result, records_lease)] if result else []),
             RequestOp(request_range=read_totals()),
         ],
         failure=[_get(shard), *(_get(key) for key in record_keys)],
+    )
+
+
+def commit_together(commits: Sequence[Commit]) -> TxnRequest:
+    """Give several shards their new values, if all of them still are what they were. The answer's last part is the
+    count after the last one."""
+    return TxnRequest(
+        compare=[_unchanged(keys.shard_key(commit.before.id), commit.before.revision) for commit in commits],
+        success=[
+            *(_put(keys.shard_key(commit.before.id), commit.after.encode()) for commit in commits),
+            RequestOp(request_range=read_totals()),
+        ],
     )
 
 
@@ -104,10 +138,10 @@ def fold(shard: Shard, base: Base, result: Result | None, lease: int, *, own: bo
     return TxnRequest(compare=compare, success=success)
 
 
-def own_again(shard: str, owner_lease: int) -> TxnRequest:
+def own_again(shard: str, owner_lease: int, address: str) -> TxnRequest:
     """Own a shard on a new lease, if it is still there."""
     exists = Compare(key=keys.shard_key(shard), target=Compare.MOD, result=Compare.GREATER, mod_revision=0)
-    return TxnRequest(compare=[exists], success=[_put(keys.owner_key(shard), b"", owner_lease)])
+    return TxnRequest(compare=[exists], success=[_put(keys.owner_key(shard), address.encode(), owner_lease)])
 
 
 def read_totals(revision: int = 0) -> RangeRequest:
@@ -123,6 +157,13 @@ def read_prefix(prefix: bytes, revision: int = 0, *, keys_only: bool = False) ->
 
 def read_key(key: bytes, revision: int = 0) -> RangeRequest:
     return RangeRequest(key=key, revision=revision)
+
+
+def committed_by(response: TxnResponse) -> Committed | None:
+    """What a commit has done, or None if it was refused."""
+    if not response.succeeded:
+        return None
+    return Committed(response.header.revision, count_after(response), response.header.cluster_id)
 
 
 def count_in(pairs: Iterable[KeyValue]) -> int:

@@ -15,6 +15,7 @@ from ha_counter.spread import Spread, spread_over_nodes
 WORKLOAD = "counter"
 _LABELS = labels(WORKLOAD, "api")
 _PORT = 8080
+_PEER_PORT = 8081
 _GRACE_SECONDS = 45
 _ENDPOINT_REMOVAL_SECONDS = 5
 _PROGRESS_DEADLINE_SECONDS = 120
@@ -129,10 +130,14 @@ def _container(args: CounterArgs) -> k8s.core.v1.ContainerArgs:
             variable_from_pod("MY_POD_NAME", "metadata.name"),
             variable_from_pod("MY_POD_NAMESPACE", "metadata.namespace"),
             variable_from_pod("MY_NODE_NAME", "spec.nodeName"),
+            variable_from_pod("MY_POD_IP", "status.podIP"),
             _etcd_endpoints(args.etcd),
             variable("LOG_LEVEL", args.settings.log_level),
         ],
-        ports=[k8s.core.v1.ContainerPortArgs(name="http", container_port=_PORT)],
+        ports=[
+            k8s.core.v1.ContainerPortArgs(name="http", container_port=_PORT),
+            k8s.core.v1.ContainerPortArgs(name="peer", container_port=_PEER_PORT),
+        ],
         # Asks etcd. The program answers within 2 s, with 503 if etcd does not.
         readiness_probe=k8s.core.v1.ProbeArgs(
             http_get=k8s.core.v1.HTTPGetActionArgs(path="/healthz", port="http"),

@@ -57,7 +57,10 @@ class NetworkPolicies(pulumi.ComponentResource):
             args,
             "counter",
             k8s.meta.v1.LabelSelectorArgs(match_labels=selector(counter.WORKLOAD)),
-            [_ingress("http")],
+            [
+                _ingress("http"),
+                _ingress("peer", [counter.WORKLOAD]),
+            ],
         )
 
     def _nothing_else(

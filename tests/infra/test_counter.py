@@ -27,6 +27,7 @@ def test_it_is_told_where_it_runs_where_etcd_is_and_how_much_to_log(container: d
         {"name": "MY_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "MY_POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         {"name": "MY_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        {"name": "MY_POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {"name": "ETCD_ENDPOINTS", "valueFrom": {"configMapKeyRef": {"name": "etcd-config", "key": "endpoints"}}},
         {"name": "LOG_LEVEL", "value": "info"},
     ]
@@ -38,7 +39,10 @@ def test_it_is_ready_only_with_etcd_but_lives_without(container: dict[str, Any])
     assert readiness["httpGet"] == {"path": "/healthz", "port": "http"}
     assert readiness["timeoutSeconds"] >= 3
     assert liveness["tcpSocket"] == {"port": "http"}
-    assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [("http", 8080)]
+    assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [
+        ("http", 8080),
+        ("peer", 8081),
+    ]
 
 
 def test_requests_stop_before_the_program_does(deployment: Registration, container: dict[str, Any]) -> None:

@@ -44,8 +44,8 @@ def test_only_counters_and_members_reach_the_data_and_only_members_their_peers(r
     assert allowed(policy(run, "etcd")) == {"client": ["counter", "etcd"], "peer": ["etcd"], "metrics": None}
 
 
-def test_everybody_reaches_the_counters(run: ProgramRun) -> None:
-    assert allowed(policy(run, "counter")) == {"http": None}
+def test_everybody_reaches_the_counters_and_only_counters_their_peers(run: ProgramRun) -> None:
+    assert allowed(policy(run, "counter")) == {"http": None, "peer": ["counter"]}
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,12 @@ def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("counter.etcd.LEADER_INTERVAL", 3600.0)
 
 
+@pytest.fixture(autouse=True)
+def shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replicas share transactions, however few clients they have."""
+    monkeypatch.setattr("counter.sharing.SHARED_FROM", 1)
+
+
 @pytest.fixture
 def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     """A replica that is gone is noticed within seconds."""

@@ -23,6 +23,7 @@ from counter.etcd import EtcdClient
 from counter.replica import Replica
 from counter.requests import Counted, Fate
 from counter.settings import Endpoint
+from counter.sharing import Sharing
 from counter.store import EtcdUnavailableError
 from tests.members.cluster import PATIENCE, wait_until
 
@@ -108,7 +109,8 @@ def replicas(endpoints: Sequence[Endpoint], count: int = 3) -> Iterator[list[Run
         for number in range(count):
             first = number % len(endpoints)
             etcd = stack.enter_context(closing(EtcdClient([*endpoints[first:], *endpoints[:first]])))
-            running.append(Running(stack.enter_context(closing(Replica(etcd))), etcd))
+            sharing = stack.enter_context(closing(Sharing(etcd, "127.0.0.1", 0)))
+            running.append(Running(stack.enter_context(closing(Replica(etcd, sharing=sharing))), etcd))
         yield running
 
 

@@ -18,7 +18,7 @@ from counter import transactions
 from counter.etcd import EtcdClient
 from counter.keys import Record, ShardValue
 from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
-from counter.transactions import Shard
+from counter.transactions import Commit, Shard
 from tests.members.cluster import Cluster, wait_until
 from tests.members.conftest import StartCluster
 from tests.members.counting import counting
@@ -56,10 +56,10 @@ def test_of_a_transaction_with_a_lease_that_ended_nothing_is_done(etcd: EtcdClie
 def test_a_lease_that_ended_is_no_matter_to_a_transaction_that_is_refused(etcd: EtcdClient) -> None:
     """A commit that was applied and is sent again must not be taken for one that was not."""
     lease = etcd.grant_lease(60)
-    shard = Shard("refused", ShardValue(0, 0), 1)
+    commit = Commit(Shard("refused", ShardValue(0, 0), 1), ShardValue(1, 1))
     etcd.revoke_lease(lease)
-    record = [("key", Record(shard.id, 1, 0, 1))]
-    assert not etcd.transact(transactions.commit(shard, ShardValue(1, 1), record, None, lease)).succeeded
+    record = [("key", Record(commit.before.id, 1, 0, 1))]
+    assert not etcd.transact(transactions.commit(commit, record, None, lease)).succeeded
 
 
 def test_a_transaction_has_up_to_128_operations(etcd: EtcdClient) -> None:

@@ -23,6 +23,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -70,9 +73,14 @@ def client(dependencies: Dependencies) -> falcon.testing.TestClient:
 
 
 @pytest.fixture
-def unused_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
+def unused_ports() -> list[int]:
+    """Two TCP ports of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as one, socket.socket() as another:
+        for unused in (one, another):
+            unused.bind(("127.0.0.1", 0))
+        return [unused.getsockname()[1] for unused in (one, another)]
+
+
+@pytest.fixture
+def unused_port(unused_ports: list[int]) -> int:
+    return unused_ports[0]

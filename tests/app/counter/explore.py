@@ -49,7 +49,7 @@ def world_of(choices: bytes) -> tuple[World, bytes]:
     increments = 1 + choose(_MOST_INCREMENTS)
     arrivals = [(_KEYS[choose(len(_KEYS))], choose(_REPLICAS)) for _ in range(increments)]
     faults = Faults(**{fault.name: choose(1 + getattr(_MOST_FAULTS, fault.name)) for fault in fields(Faults)})
-    world = World([], _REPLICAS, faults)
+    world = World([], _REPLICAS, faults, shares=bool(choose(4)))
     if choose(4):  # they have their shards already
         while steps := world.steps():
             world.take(steps[0])

@@ -15,6 +15,9 @@ class RecordedEvents(Events):
     def batch_counted(self, increments: int) -> None:
         self.happened.append(f"counted {increments}")
 
+    def batches_merged(self, batches: int) -> None:
+        self.happened.append(f"merged {batches}")
+
     def doubt_arose(self) -> None:
         self.happened.append("doubt")
 

@@ -6,10 +6,10 @@ is lost, a lease ends, a replica crashes, etcd is compacted or restored. After e
 etcd holds and what clients were told with the increments that really took place.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import combinations, count
 from typing import Any
 
 from etcd3.etcdrpc import TxnRequest  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
@@ -19,10 +19,12 @@ from counter import keys, transactions
 from counter.counting import Committer
 from counter.folding import fold_orphans, fold_own
 from counter.lookup import increment_once
+from counter.merging import commit_together
 from counter.ownership import keep
 from counter.records import RECORD_LIFE, RecordLeases
 from counter.requests import Counted, Fate, Outcome, Request, Waiting
 from counter.store import EtcdRefusedError, EtcdUnavailableError
+from counter.transactions import Commit, Committed
 from tests.app.counter.in_memory_etcd import InMemoryEtcd, Snapshot
 
 Identity = str | Request  # an increment with a key is the same increment wherever it is asked for
@@ -65,9 +67,15 @@ class Call:
     name: str
     perform: Callable[[], Any]
     counts: Sequence[Request]
+    commit: Commit | None = None  # of one that may be committed together with others
     epoch: int = 0  # of the history in which it was applied
     told: frozenset[Identity] = frozenset()  # whose values had been told then
     answer: tuple[str, Any] | None = None
+
+    @property
+    def may_be_late(self) -> bool:
+        """Whether it matters that it may be applied when nobody waits for it any more."""
+        return self.name in ("transact", "share")
 
 
 class Process:
@@ -136,10 +144,20 @@ class Increment:
 class World:
     """All of it, and the rules that must hold."""
 
-    def __init__(self, arrivals: Sequence[tuple[str | None, int]], replicas: int, faults: Faults) -> None:
-        """`arrivals` are the increments: each with its key, if it has one, and the replica that is asked."""
+    def __init__(
+        self, arrivals: Sequence[tuple[str | None, int]], replicas: int, faults: Faults, *, shares: bool = False
+    ) -> None:
+        """Make all replicas, which have done nothing yet.
+
+        Args:
+            arrivals: The increments: each with its key, if it has one, and the replica that is asked.
+            replicas: How many there are.
+            faults: What may go wrong.
+            shares: Whether batches are committed together.
+        """
         self.etcd = InMemoryEtcd()
         self.faults = faults
+        self.shares = shares
         self.epoch = 0
         self.arrivals = list(arrivals)
         self.late: list[Call] = []
@@ -194,6 +212,9 @@ class World:
                 steps.append((f"keep {number}", self._keep, (number, replica)))
         for index, call in enumerate(self.late):
             steps.append((f"late {index} is applied", self._apply_late, (call,)))
+        for together in self._shared():
+            names = " and ".join(name for name, _ in together)
+            steps.append((f"{names}: committed together", self._apply_together, ([call for _, call in together],)))
         return steps or self._resumptions()
 
     def mishaps(self) -> list[Step]:
@@ -263,7 +284,9 @@ class World:
         waiting = Waiting()
         store = _ScheduledStore(self)
         records = RecordLeases(store, clock=lambda: self.now)
-        committer = Committer(store, waiting, records, _no_pause, clock=lambda: self.now, new_id=self.new_id)
+        committer = Committer(
+            store, waiting, records, _no_pause, clock=lambda: self.now, new_id=self.new_id, share=store.share
+        )
         replica = Replica(waiting, records, committer)
 
         def commit(process: Process) -> None:
@@ -336,7 +359,7 @@ class World:
 
         def keep_life(process: Process) -> None:
             try:
-                keep(_ScheduledStore(self, process), life)
+                keep(_ScheduledStore(self, process), life, "")
             except (EtcdUnavailableError, EtcdRefusedError):
                 return
 
@@ -359,11 +382,14 @@ class World:
 
     def _refuse(self, call: Call) -> None:
         self.faults.refusals -= 1
-        call.answer = ("raised", EtcdRefusedError("for no reason"))
+        call.answer = ("returned", None) if call.commit else ("raised", EtcdRefusedError("for no reason"))
         call.epoch = self.epoch
         call.told = frozenset(self.told)
 
     def _apply(self, call: Call) -> None:
+        if call.commit:
+            self._apply_together([call])
+            return
         try:
             result = call.perform()
         except EtcdRefusedError as error:
@@ -375,6 +401,17 @@ class World:
         call.epoch = self.epoch
         call.told = frozenset(self.told)
 
+    def _apply_together(self, calls: Sequence[Call]) -> None:
+        self.late = [call for call in self.late if call not in calls]
+        commits = {call: call.commit for call in calls if call.commit}
+        results = commit_together(self.etcd, list(commits.values()))
+        in_order = sorted(commits.items(), key=lambda item: item[1].before.id)
+        self._check_written([request for call, _ in in_order for request in call.counts] if results else ())
+        for place, call in enumerate(commits):
+            call.answer = ("returned", results and results[place])
+            call.epoch = self.epoch
+            call.told = frozenset(self.told)
+
     def _answer(self, process: Process, call: Call) -> None:
         if call.answer and call.answer[0] == "returned":  # an error does not say which history it is of
             process.epoch, process.told = call.epoch, call.told
@@ -382,7 +419,7 @@ class World:
 
     def _lose(self, process: Process, call: Call) -> None:
         self.faults.timeouts -= 1
-        if call.answer is None and call.name == "transact":
+        if call.answer is None and call.may_be_late:
             self.late.append(call)
         self._run(process, ("raised", EtcdUnavailableError("timed out")))
 
@@ -417,7 +454,7 @@ class World:
         replica = self.replicas[number]
         for process in [process for process in self.running.values() if process.replica is replica]:
             del self.running[process.name]
-            if process.call and process.call.answer is None and process.call.name == "transact":
+            if process.call and process.call.answer is None and process.call.may_be_late:
                 self.late.append(process.call)
         for increment in self.increments:
             if increment.replica is replica and increment.outcome is None:
@@ -467,6 +504,15 @@ class World:
         return lease
 
     # What there is
+
+    def _shared(self) -> Iterator[Sequence[tuple[str, Call]]]:
+        """All that may be committed together: two batches, or all that are on their way."""
+        sent = [(name, process.call) for name, process in self.running.items() if process.call]
+        sent += [(f"late {index}", call) for index, call in enumerate(self.late)]
+        shared = [(name, call) for name, call in sent if call.commit and call.answer is None]
+        yield from combinations(shared, 2)
+        if len(shared) > 2:
+            yield shared
 
     def total(self) -> int:
         """The count as etcd has it."""
@@ -591,6 +637,13 @@ class _ScheduledStore:
     def transact(self, request: TxnRequest) -> Any:  # noqa: ANN401 - the messages have no types
         return self._ask("transact", request, counts=self.counts())
 
+    def share(self, commit: Commit) -> Committed | None:
+        if not self._world.shares:
+            return None
+        assert self.process is not None
+        committed: Committed | None = self.process.ask(Call("share", _nothing, self.counts(), commit))
+        return committed
+
     def read(self, request: Any) -> Any:  # noqa: ANN401 - the messages have no types
         return self._ask("read", request)
 
@@ -619,6 +672,10 @@ def _counted_by(committer: Committer) -> Sequence[Request]:
 
 def _no_pause() -> None:
     """In a schedule there is no time."""
+
+
+def _nothing() -> None:
+    """What is shared is performed by whoever commits it."""
 
 
 def _tried(work: Callable[[], bool]) -> bool:

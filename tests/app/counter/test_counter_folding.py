@@ -18,7 +18,7 @@ def fold(etcd: PlannedEtcd, records: RecordLeases) -> list[str]:
 def own(etcd: PlannedEtcd, shard: str, value: bytes) -> Life:
     """A shard with an owner."""
     lease = etcd.grant_lease(15)
-    etcd.transact(transactions.birth(shard, lease))
+    etcd.transact(transactions.birth(shard, lease, ""))
     etcd.put(b"c/s/" + shard.encode(), value)
     found = transactions.shard_in(etcd.read(transactions.read_key(b"c/s/" + shard.encode())).kvs)
     assert found is not None

@@ -11,6 +11,13 @@ from pathlib import Path
 
 APP = Path(__file__).parents[3] / "app"
 COMMAND = [sys.executable, "-m", "counter"]
+REPLICA = {
+    "ETCD_ENDPOINTS": "http://127.0.0.1:1",
+    "MY_POD_NAME": "pod-1",
+    "MY_NODE_NAME": "node-1",
+    "MY_POD_NAMESPACE": "default",
+    "MY_POD_IP": "127.0.0.1",
+}
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -54,9 +61,7 @@ def serve(*_):
 main.serve = serve
 main.main()
 """
-    variables = environment(
-        ETCD_ENDPOINTS="http://127.0.0.1:1", MY_POD_NAME="pod-1", MY_NODE_NAME="node-1", MY_POD_NAMESPACE="default"
-    )
+    variables = environment(**REPLICA)
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=30)
     assert result.returncode == 1
@@ -64,13 +69,11 @@ main.main()
     assert "for a reason" in result.stdout
 
 
-def test_a_replica_without_etcd_starts_and_stops(unused_port: int) -> None:
+def test_a_replica_without_etcd_starts_and_stops(unused_ports: list[int]) -> None:
     variables = environment(
-        ETCD_ENDPOINTS="http://127.0.0.1:1",
-        MY_POD_NAME="pod-1",
-        MY_NODE_NAME="node-1",
-        MY_POD_NAMESPACE="default",
-        PORT=str(unused_port),
+        **REPLICA,
+        PORT=str(unused_ports[0]),
+        PEER_PORT=str(unused_ports[1]),
     )
     with subprocess.Popen(COMMAND, env=variables, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -80,7 +83,7 @@ def test_a_replica_without_etcd_starts_and_stops(unused_port: int) -> None:
                 log += line
                 if "serving on port" in line:
                     break
-            url = f"http://127.0.0.1:{unused_port}"
+            url = f"http://127.0.0.1:{unused_ports[0]}"
             assert get(f"{url}/static")[0] == 200
             status, answer = get(f"{url}/increment")
             assert (status, list(answer)) == (503, ["message"])

@@ -7,14 +7,16 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from counter import budget
+from counter import budget, merging, sharing
 from counter import replica as module
 from counter.replica import Replica
 from counter.requests import Counted, Fate, Outcome, Waiting
+from counter.sharing import Sharing
 from counter.store import EtcdUnavailableError
 from counter.work import Work
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.mishaps import PlannedEtcd
+from tests.app.counter.recorded_events import RecordedEvents
 from tests.app.counter.until import until
 
 Start = Callable[..., Replica]
@@ -61,6 +63,25 @@ def test_values_are_handed_out_once_and_without_gaps(start: Start) -> None:
     values = count_at_once(replicas, clients=20, each=20)
     assert sorted(values) == list(range(1, 401))
     assert [replica.fetch().result() for replica in replicas] == [400] * 3
+
+
+@pytest.mark.usefixtures("short_intervals")
+def test_replicas_that_share_transactions_hand_out_every_value_once(
+    etcd: PlannedEtcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "SHARED_FROM", 1)
+    monkeypatch.setattr(merging, "LONGEST_GATHERING", 0.0)
+    events = RecordedEvents()
+    with ExitStack() as stack:
+        replicas = []
+        for _ in range(3):
+            shared = stack.enter_context(closing(Sharing(etcd, "127.0.0.1", 0, events)))
+            replicas.append(stack.enter_context(closing(Replica(etcd, sharing=shared))))
+        values: list[int] = []
+        while "merged 3" not in events.happened:
+            values += count_at_once(replicas, clients=20, each=5)
+    assert sorted(values) == list(range(1, len(values) + 1))
+    assert etcd.values == {b"c/base": str(len(values)).encode()}
 
 
 def test_all_that_wait_are_counted_by_one_transaction(start: Start, etcd: PlannedEtcd) -> None:

@@ -7,22 +7,25 @@ GOOD = {
     "MY_POD_NAME": "pod-1",
     "MY_NODE_NAME": "node-1",
     "MY_POD_NAMESPACE": "default",
+    "MY_POD_IP": "10.201.1.7",
 }
 
 
 def test_a_good_environment() -> None:
-    assert from_environment(GOOD | {"PORT": "9090", "LOG_LEVEL": "debug"}) == Settings(
+    assert from_environment(GOOD | {"PORT": "9090", "PEER_PORT": "9091", "LOG_LEVEL": "debug"}) == Settings(
         etcd_endpoints=(Endpoint("etcd0", 2379), Endpoint("etcd1", 2379), Endpoint("10.96.0.7", 2379)),
         pod="pod-1",
         node="node-1",
         namespace="default",
+        pod_ip="10.201.1.7",
         port=9090,
+        peer_port=9091,
         log_level="debug",
     )
 
 
-def test_the_port_is_8080_if_not_set() -> None:
-    assert from_environment(GOOD).port == 8080
+def test_the_ports_are_8080_and_8081_if_not_set() -> None:
+    assert (from_environment(GOOD).port, from_environment(GOOD).peer_port) == (8080, 8081)
 
 
 def test_the_log_level_is_info_if_not_set() -> None:
@@ -60,6 +63,10 @@ def test_blanks_and_a_slash_in_endpoints_are_forgiven() -> None:
         ("LOG_LEVEL", ""),
         ("LOG_LEVEL", "INFO"),
         ("LOG_LEVEL", "verbose"),
+        ("MY_POD_IP", ""),
+        ("MY_POD_IP", "pod-1"),
+        ("MY_POD_IP", "10.201.1.256"),
+        ("PEER_PORT", "0"),
         ("PORT", "²"),  # a digit to str.isdigit, no number to int
     ],
 )
@@ -73,10 +80,11 @@ def test_a_fault_names_variable_value_and_rule(variable: str, value: str) -> Non
 
 def test_all_faults_come_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
-        from_environment({"ETCD_ENDPOINTS": "etcd0", "PORT": "x", "LOG_LEVEL": "x"})
+        from_environment({"ETCD_ENDPOINTS": "etcd0", "PORT": "x", "PEER_PORT": "x", "LOG_LEVEL": "x"})
     named = [line.split()[0].partition("=")[0] for line in str(caught.value).splitlines()[1:]]
-    assert named == ["ETCD_ENDPOINTS", "MY_POD_NAME", "MY_NODE_NAME", "MY_POD_NAMESPACE", "PORT", "LOG_LEVEL"]
+    pod = ["MY_POD_NAME", "MY_NODE_NAME", "MY_POD_NAMESPACE", "MY_POD_IP"]
+    assert named == ["ETCD_ENDPOINTS", *pod, "PORT", "PEER_PORT", "LOG_LEVEL"]
 
 
 def test_every_variable_is_described() -> None:
-    assert all(variable in describe() for variable in [*GOOD, "PORT", "LOG_LEVEL"])
+    assert all(variable in describe() for variable in [*GOOD, "PORT", "PEER_PORT", "LOG_LEVEL"])

@@ -6,14 +6,14 @@ from etcd3.etcdrpc import TxnRequest  # type: ignore[import-untyped]  # python3-
 from counter import transactions
 from counter.counting import MAX_KEYS
 from counter.keys import Record, ShardValue
-from counter.transactions import Base, Result, Shard
+from counter.transactions import Base, Commit, Result, Shard
 from tests.app.counter.in_memory_etcd import MAX_OPERATIONS, InMemoryEtcd
 
 
 @pytest.fixture
 def shard(store: InMemoryEtcd) -> Shard:
     """A shard that was just made."""
-    response = store.transact(transactions.birth("one", store.grant_lease(15)))
+    response = store.transact(transactions.birth("one", store.grant_lease(15), ""))
     return Shard("one", ShardValue(0, 0), response.header.revision)
 
 
@@ -21,18 +21,18 @@ def commit(shard: Shard, *keys: str, lease: int = 0, result: Result | None = Non
     """A commit of one increment for each key, or of one without."""
     records = [(key, Record(shard.id, 1, position, len(keys))) for position, key in enumerate(keys)]
     after = ShardValue(shard.value.total + (len(keys) or 1), shard.value.batch + 1)
-    return transactions.commit(shard, after, records, result, lease)
+    return transactions.commit(Commit(shard, after), records, result, lease)
 
 
 def test_a_birth_makes_a_shard_and_its_owner(store: InMemoryEtcd, shard: Shard) -> None:
     assert store.values == {b"o/one": b"", b"c/s/one": b"0 0"}
-    again = store.transact(transactions.birth("one", store.grant_lease(15)))
+    again = store.transact(transactions.birth("one", store.grant_lease(15), ""))
     assert not again.succeeded
     assert transactions.shard_in(again.responses[0].response_range.kvs) == shard
 
 
 def test_a_commit_tells_the_count_after_itself(store: InMemoryEtcd, shard: Shard) -> None:
-    store.transact(transactions.birth("two", store.grant_lease(15)))
+    store.transact(transactions.birth("two", store.grant_lease(15), ""))
     response = store.transact(commit(shard, "a", "b", lease=store.grant_lease(60)))
     assert transactions.count_after(response) == 2
     assert store.values[b"c/s/one"] == b"2 1"
@@ -56,7 +56,7 @@ def test_a_commit_is_not_applied_twice(store: InMemoryEtcd, shard: Shard) -> Non
 
 def test_a_commit_is_refused_for_a_key_that_has_a_record(store: InMemoryEtcd, shard: Shard) -> None:
     lease = store.grant_lease(60)
-    store.transact(transactions.birth("two", lease))
+    store.transact(transactions.birth("two", lease, ""))
     other = Shard("two", ShardValue(0, 0), store.revision)
     assert store.transact(commit(other, "b", lease=lease)).succeeded
     refused = store.transact(commit(shard, "a", "b", lease=lease))
@@ -113,6 +113,6 @@ def test_a_fold_is_refused_when_anything_has_changed(
 
 def test_a_shard_is_owned_again_only_while_it_is_there(store: InMemoryEtcd, shard: Shard) -> None:
     lease = store.grant_lease(15)
-    assert store.transact(transactions.own_again(shard.id, lease)).succeeded
-    assert not store.transact(transactions.own_again("gone", lease)).succeeded
+    assert store.transact(transactions.own_again(shard.id, lease, "")).succeeded
+    assert not store.transact(transactions.own_again("gone", lease, "")).succeeded
     assert b"o/gone" not in store.values

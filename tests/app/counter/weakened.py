@@ -6,15 +6,16 @@ The model must find out every one of them: else it would not see such a fault in
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import pytest
 from etcd3.etcdrpc import TxnRequest, TxnResponse  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
-from counter import counting, folding, keys, transactions
+from counter import counting, folding, keys, merging, transactions
 from counter.counting import Batch, Committer, Life
 from counter.requests import Counted, Fate
-from counter.store import EtcdUnavailableError
+from counter.store import EtcdUnavailableError, Store
 from counter.transactions import Shard
 from tests.app.counter.schedule import Faults, World
 
@@ -30,10 +31,11 @@ class Weakened:
     schedule: tuple[str, ...]
     replicas: int = 1
     is_restore_bumped: bool = True
+    shares: bool = False
 
     def world(self) -> World:
         every = Faults(*[1000] * len(fields(Faults)))
-        world = World(self.arrivals, self.replicas, every)
+        world = World(self.arrivals, self.replicas, every, shares=self.shares)
         world.is_restore_bumped = self.is_restore_bumped
         return world
 
@@ -163,6 +165,23 @@ def put_the_larger_total(patch: Patch) -> None:
     patch.setattr(Committer, "_refused", larger)
 
 
+def _count_at_a_revision(store: Store, _shard: str, revision: int, _cluster: int) -> int:
+    """The count after all that was committed together."""
+    return transactions.count_in(store.read(transactions.read_totals(revision)).kvs)
+
+
+def count_after_all_together(patch: Patch) -> None:
+    patch.setattr(counting, "count_after", _count_at_a_revision)
+
+
+def fold_counts_after_all_together(patch: Patch) -> None:
+    patch.setattr(folding, "count_after", _count_at_a_revision)
+
+
+def merge_in_another_order(patch: Patch) -> None:
+    patch.setattr(merging, "sorted", partial(sorted, reverse=True), raising=False)
+
+
 def nothing(_: Patch) -> None:
     """Nothing is taken out here: the weakness is in the world."""
 
@@ -176,6 +195,11 @@ _PLAIN = (None, 0)
 # "commit 0 ..." lets a process go on until it has nothing to do; "fold 0 to transact" until that is what it asks for.
 # A replica makes its shard first. Committers number their increments in the order of arrival.
 _LOST = ("commit 0 to transact", "commit 0: transact lost")
+
+_TOGETHER = (
+    *("commit 0 ...", "commit 1 ...", "plain arrives at 0", "plain arrives at 1"),
+    *("commit 0 to share", "commit 1 to share", "commit 0 and commit 1: committed together"),
+)
 
 WEAKENED = {
     "the commit does not compare the shard": Weakened(
@@ -273,6 +297,30 @@ WEAKENED = {
             *("k arrives at 1", "commit 1 ...", "client 1 ..."),
         ),
         replicas=2,
+    ),
+    "what was committed together has one count": Weakened(
+        count_after_all_together,
+        (_PLAIN, (None, 1)),
+        (*_TOGETHER, "commit 0: share lost", "commit 1 ...", "commit 0 ..."),
+        replicas=2,
+        shares=True,
+    ),
+    "what was committed together has one count for a fold": Weakened(
+        fold_counts_after_all_together,
+        (_PLAIN, (None, 1)),
+        (
+            *(*_TOGETHER, "commit 0: share lost", "commit 1 ..."),
+            *("owner 0 seems gone", "fold 1 ...", "commit 0 ..."),
+        ),
+        replicas=2,
+        shares=True,
+    ),
+    "what is committed together comes in another order": Weakened(
+        merge_in_another_order,
+        (_PLAIN, (None, 1)),
+        (*_TOGETHER, "commit 0: share lost", "commit 1 ...", "commit 0 ..."),
+        replicas=2,
+        shares=True,
     ),
     "a restore does not move the revision on": Weakened(
         nothing,

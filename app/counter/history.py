@@ -1,0 +1,28 @@
+"""What the count was."""
+
+from counter import keys, transactions
+from counter.store import CompactedError, Store
+
+
+def count_after(store: Store, shard: str, revision: int, cluster: int) -> int | None:
+    """The count after the batch that a shard got at this revision, or None if nobody can know it any more.
+
+    Batches that were committed together have one revision (`merging.py`). Those of shards whose keys come later in the
+    order of keys came after this one, so their shards count with what they were before.
+
+    `cluster` is etcd's ID of itself when the shard was read: another one has another history. Raises
+    EtcdUnavailableError, EtcdRefusedError and UnreadableKeyError.
+    """
+    try:
+        then = store.read(transactions.read_totals(revision))
+        later = {pair.key for pair in then.kvs if pair.mod_revision == revision and pair.key > keys.shard_key(shard)}
+        if not later:
+            return transactions.count_in(then.kvs) if then.header.cluster_id == cluster else None
+        before = store.read(transactions.read_totals(revision - 1))
+    except CompactedError:
+        return None
+    if {then.header.cluster_id, before.header.cluster_id} != {cluster}:
+        return None
+    pairs = [pair for pair in then.kvs if pair.key not in later]
+    pairs += [pair for pair in before.kvs if pair.key in later]
+    return transactions.count_in(pairs)
