@@ -15,7 +15,7 @@ COPY --chown=65532:65532 app/counter ./counter
 # gRPC's newer engine takes every call through four more threads. Without it a call costs a fifth less.
 ENV GRPC_EXPERIMENTS=-event_engine_client
 USER 65532:65532
-EXPOSE 8080
+EXPOSE 8080 8081
 ENTRYPOINT ["python", "-m", "counter"]
 
 

@@ -3,7 +3,8 @@
 The count is the sum of the totals of all shards and of the base. Every replica has a shard of its own, and so replicas
 never wait for or retry against each other. All increments that wait at a replica are committed as one batch, by one
 transaction: if the shard is still what this replica made it, add the batch to it, and read the sum. The sum is the
-count after the batch, so its n increments have the n values that end there, and nobody else has these.
+count after the batch, so its n increments have the n values that end there, and nobody else has these. The transaction
+may be one of several replicas, made of a part for each (`merging.py`).
 
 The trouble is a transaction without an answer: it may have been applied, or may be later. Then
 

@@ -61,6 +61,7 @@ def test_gunicorn_has_the_environment_of_a_replica(objects: list[dict[str, Any]]
         "MY_POD_NAME",
         "MY_POD_NAMESPACE",
         "MY_NODE_NAME",
+        "MY_POD_IP",
     }
 
 

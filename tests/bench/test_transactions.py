@@ -33,6 +33,7 @@ def etcd(monkeypatch: pytest.MonkeyPatch) -> ClosableEtcd:
         "MY_POD_NAME": "counter-1",
         "MY_POD_NAMESPACE": "ha-counter",
         "MY_NODE_NAME": "node1",
+        "MY_POD_IP": "127.0.0.1",
     }
     monkeypatch.setattr(os, "environ", settings)
     monkeypatch.setattr(sys, "argv", ["-c", "0.02"])

@@ -54,7 +54,8 @@ COMMANDS = {
     ),
     "kubectl exec deployment/counter-deployment --namespace ha-counter -- env | grep -E 'MY_|ETCD_ENDPOINTS' | sort": (
         r"ETCD_ENDPOINTS=http://etcd0:2379,http://etcd1:2379,http://etcd2:2379\n"
-        r"MY_NODE_NAME=node\d\nMY_POD_NAME=counter-deployment-\S+\nMY_POD_NAMESPACE=ha-counter\n"
+        r"MY_NODE_NAME=node\d\nMY_POD_IP=[\d.]+\nMY_POD_NAME=counter-deployment-\S+\n"
+        r"MY_POD_NAMESPACE=ha-counter\n"
     ),
     "hey -n 100 -c 3 http://127.0.0.1:30180/healthz": RATE,
     "hey -n 100 -c 3 http://127.0.0.1:30180/increment": RATE,
@@ -85,6 +86,7 @@ def test_a_pod_says_what_it_is(system: System) -> None:
         name = pod["metadata"]["name"]
         values = dict(line.partition("=")[::2] for line in system.kubectl("exec", name, "--", "env").splitlines())
         assert (values["MY_POD_NAME"], values["MY_NODE_NAME"]) == (name, pod["spec"]["nodeName"])
+        assert values["MY_POD_IP"] == pod["status"]["podIP"]
 
 
 def test_curl_in_a_loop_from_a_node(system: System) -> None:

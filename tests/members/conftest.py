@@ -70,8 +70,9 @@ def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replicas share transactions, however few clients they have."""
+    """Replicas soon share transactions, however few clients they have."""
     monkeypatch.setattr("counter.sharing.SHARED_FROM", 1)
+    monkeypatch.setattr("counter.replica.FOLD_INTERVAL", 0.5)
 
 
 @pytest.fixture
