@@ -11,8 +11,7 @@ other, in the order of their shards' keys; `history.py` finds the count after ea
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from counter import keys, transactions
 from counter.events import Events
@@ -54,22 +53,29 @@ def commit_together(store: Store, commits: Sequence[Commit]) -> list[Committed] 
     return [committed[commit] for commit in commits]
 
 
-@dataclass(frozen=True)
 class _Waiting:
-    commit: Commit
-    came: float
-    done: Future[Committed | None]
+    """A commit, and a thread that waits for what becomes of it."""
 
-    def is_too_old(self, now: float) -> bool:
-        """Whether nobody waits for it any more. Then it is told that it was not applied."""
-        if now - self.came < TOO_OLD:
-            return False
-        self.done.set_result(None)
-        return True
+    def __init__(self, commit: Commit, came: float) -> None:
+        self.commit = commit
+        self.came = came
+        self.outcome: Committed | EtcdUnavailableError | None = EtcdUnavailableError("who was to send it failed")
+        self.leads = False
+        self.goes_on = threading.Lock()  # an Event would take several times as long
+        self.goes_on.acquire()
+
+    def result(self) -> Committed | None:
+        if isinstance(self.outcome, EtcdUnavailableError):
+            raise self.outcome
+        return self.outcome
 
 
 class Merger:
-    """Commits whatever many threads want to commit, as much at once as there is. Safe for use by many threads."""
+    """Commits whatever many threads want to commit, as much at once as there is. Safe for use by many threads.
+
+    Of those who wait for the same transaction the first one sends it, for all. A thread of its own would have to be
+    woken for that, and to wake them all.
+    """
 
     def __init__(self, store: Store, events: Events | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -77,25 +83,31 @@ class Merger:
         self._clock = clock
         self._queue: list[_Waiting] = []
         self._changed = threading.Condition()
+        self._is_led = False  # somebody sends a transaction, or is about to
+        self._wanted = 1  # how many must wait before who leads is woken
         self._last = 1  # how many took part in the last transaction
-        self._wanted = 1  # how many must be there before the thread is woken
+        self._gathering = 0.0  # for how long to wait for as many
         self._is_closing = False
-        self._thread = threading.Thread(target=self._work, name="merge", daemon=True)
-        self._thread.start()
 
     def commit(self, commit: Commit) -> Committed | None:
         """Commit a batch, and maybe others with it. None: it was not applied by this, nor will be.
 
         Raises EtcdUnavailableError if nobody knows.
         """
-        waiting = _Waiting(commit, self._clock(), Future())
+        waiting = _Waiting(commit, self._clock())
         with self._changed:
             if self._is_closing:
                 return None
             self._queue.append(waiting)
-            if len(self._queue) >= self._wanted:
-                self._changed.notify()
-        return waiting.done.result()
+            if not self._is_led:
+                self._is_led = waiting.leads = True
+            elif len(self._queue) >= self._wanted:
+                self._changed.notify_all()
+        if not waiting.leads:
+            waiting.goes_on.acquire()
+        if waiting.leads:
+            self._lead(waiting)
+        return waiting.result()
 
     def __len__(self) -> int:
         """How many wait for the next transaction."""
@@ -105,38 +117,50 @@ class Merger:
         """Commit what is there, and nothing that comes later."""
         with self._changed:
             self._is_closing = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._is_led)
 
-    def _work(self) -> None:
-        gathering = 0.0
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._is_closing)
-                self._gather(gathering)
-                merged, self._queue = self._queue[:MOST], self._queue[MOST:]
-            if not merged:
-                return
-            began = self._clock()
-            self._commit([waiting for waiting in merged if not waiting.is_too_old(began)])
-            gathering = min(GATHERING_SHARE * (self._clock() - began), LONGEST_GATHERING)
-
-    def _gather(self, seconds: float) -> None:
-        self._wanted = self._last
-        self._changed.wait_for(lambda: len(self._queue) >= self._wanted or self._is_closing, seconds)
-        self._wanted = 1
-
-    def _commit(self, merged: Sequence[_Waiting]) -> None:
-        self._last = len(merged)
-        if not merged:
-            return
+    def _lead(self, leader: _Waiting) -> None:
+        """Commit all that wait, once. The first of those who have come meanwhile leads the next time."""
+        woken = self._gather()
         try:
-            committed = commit_together(self._store, [waiting.commit for waiting in merged])
+            self._send(woken)
+        finally:
+            with self._changed:
+                self._is_led = bool(self._queue)
+                if self._queue:
+                    self._queue[0].leads = True
+                    woken = [*woken, self._queue[0]]
+                self._changed.notify_all()
+            for waiting in woken:
+                if waiting is not leader:
+                    waiting.goes_on.release()
+
+    def _gather(self) -> list[_Waiting]:
+        with self._changed:
+            self._wanted = self._last
+            self._changed.wait_for(lambda: len(self._queue) >= self._wanted or self._is_closing, self._gathering)
+            self._wanted = MOST + 1
+            merged, self._queue = self._queue[:MOST], self._queue[MOST:]
+        return merged
+
+    def _send(self, merged: Sequence[_Waiting]) -> None:
+        began = self._clock()
+        young = [waiting for waiting in merged if began - waiting.came < TOO_OLD]
+        outcomes = self._commit([waiting.commit for waiting in young]) if young else []
+        for waiting in merged:
+            waiting.outcome = None
+        for waiting, outcome in zip(young, outcomes, strict=True):
+            waiting.outcome = outcome
+        self._last = len(young)
+        self._gathering = min(GATHERING_SHARE * (self._clock() - began), LONGEST_GATHERING)
+
+    def _commit(self, commits: Sequence[Commit]) -> Sequence[Committed | EtcdUnavailableError | None]:
+        try:
+            committed = commit_together(self._store, commits)
         except EtcdUnavailableError as error:
-            for waiting in merged:
-                waiting.done.set_exception(error)
-            return
-        if committed:
-            self._events.batches_merged(len(merged))
-        for place, waiting in enumerate(merged):
-            waiting.done.set_result(committed[place] if committed else None)
+            return [error] * len(commits)
+        if committed is None:
+            return [None] * len(commits)
+        self._events.batches_merged(len(commits))
+        return committed

@@ -86,6 +86,10 @@ def test_a_count_that_can_not_be_read_is_told_to_nobody(etcd: PlannedEtcd, shard
 # Many threads
 
 
+def fail() -> None:
+    raise ZeroDivisionError
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[[Merger, Commit], Future[Committed | None]]]:
     with ThreadPoolExecutor() as threads:
@@ -168,6 +172,26 @@ def test_what_has_waited_for_too_long_is_not_committed(
     assert first.result(60) is not None
     assert late.result(60) is None
     assert etcd.values[b"c/s/a"] == b"0 0"
+
+
+def test_who_fails_to_send_leaves_the_others_in_doubt_and_the_lead_to_the_next(
+    etcd: PlannedEtcd, merger: Merger, shards: list[Shard], start: Start
+) -> None:
+    held = Held(etcd)
+    first = start(merger, batch(shards[0], 1))
+    assert held.has_begun.wait(60)
+    failing = start(merger, batch(shards[1], 1))
+    until(lambda: len(merger) == 1)
+    other = start(merger, batch(shards[2], 1))
+    until(lambda: len(merger) == 2)
+    etcd.plan.append(fail)
+    held.may_end.set()
+    assert first.result(60) is not None
+    with pytest.raises(ZeroDivisionError):
+        failing.result(60)
+    with pytest.raises(EtcdUnavailableError, match="failed"):
+        other.result(60)
+    assert merger.commit(batch(shards[1], 1)) is not None
 
 
 def test_after_the_end_nothing_is_committed(etcd: PlannedEtcd, shards: list[Shard]) -> None:

@@ -1,13 +1,15 @@
 """Replicas with their threads, over one etcd in memory."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
+from etcd3.etcdrpc import TxnRequest, TxnResponse  # type: ignore[import-untyped]  # ships no py.typed
 
-from counter import budget, merging, sharing
+from counter import budget, sharing
 from counter import replica as module
 from counter.replica import Replica
 from counter.requests import Counted, Fate, Outcome, Waiting
@@ -40,6 +42,14 @@ def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, 0.01)
 
 
+class DistantEtcd(InMemoryEtcd):
+    """Takes as long for a transaction as a real one, so that others come meanwhile."""
+
+    def transact(self, request: TxnRequest) -> TxnResponse:
+        time.sleep(0.002)
+        return super().transact(request)
+
+
 def value_of(increment: Work[Outcome]) -> int:
     outcome = increment.result(timeout=60)
     assert isinstance(outcome, Counted)
@@ -66,11 +76,9 @@ def test_values_are_handed_out_once_and_without_gaps(start: Start) -> None:
 
 
 @pytest.mark.usefixtures("short_intervals")
-def test_replicas_that_share_transactions_hand_out_every_value_once(
-    etcd: PlannedEtcd, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replicas_that_share_transactions_hand_out_every_value_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "SHARED_FROM", 1)
-    monkeypatch.setattr(merging, "LONGEST_GATHERING", 0.0)
+    etcd = DistantEtcd()
     events = RecordedEvents()
     with ExitStack() as stack:
         replicas = []
