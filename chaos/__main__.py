@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import cluster, machine
-from bench.arguments import positive
+from bench.arguments import natural, positive
 from bench.progress import numbered
 from chaos import checks, picture, report
 from chaos.effects import effect
@@ -44,6 +44,13 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--increments", type=positive, default=100_000, help="how many at least (default: %(default)s)")
     parser.add_argument("--clients", type=positive, default=50, help="how many ask at once (default: %(default)s)")
     parser.add_argument(
+        "--keyed",
+        type=natural,
+        default=10,
+        help="how many of them use Idempotency-Keys; replicas share transactions only for the others' sake (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
         "--faults",
         type=lambda words: words.split(","),
         default=names,
@@ -59,7 +66,7 @@ def parse(words: list[str]) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> int:
-    plan = Plan(arguments.increments, arguments.clients, named(arguments.faults))
+    plan = Plan(arguments.increments, arguments.clients, arguments.keyed, named(arguments.faults))
     this = machine.here_and_now()
     with cluster.running(console, CLUSTER) as (layout, config):
         system = System(layout, int(config["nodePort"]), config["namespace"])

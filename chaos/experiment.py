@@ -16,16 +16,21 @@ CALM = 5.0
 # How many increments must get their value in that time. A fault that nobody could notice shows nothing.
 LEAST_IN_CALM = 300
 
-# One client in so many uses Idempotency-Keys. Their records are kept for a day, so there is a budget of them.
-KEYED_SHARE = 5
-
 
 @dataclass(frozen=True)
 class Plan:
-    """How many increments from how many clients there are at least, and which faults are put in meanwhile."""
+    """What is to happen.
+
+    Attributes:
+        increments: How many there are at least.
+        clients: How many ask for them at once.
+        keyed: How many of the clients use Idempotency-Keys. Records of these are kept for a day, so there is a budget.
+        faults: What is put in meanwhile.
+    """
 
     increments: int
     clients: int
+    keyed: int
     faults: tuple[Fault, ...]
 
 
@@ -71,7 +76,7 @@ def conduct(system: System, plan: Plan, report: Callable[[Episode, list[Answer]]
     before = system.count()
     began = time.monotonic()
     episodes = []
-    with incrementing(system, plan.clients, keyed=plan.clients // KEYED_SHARE) as history:
+    with incrementing(system, plan.clients, keyed=plan.keyed) as history:
         calm = _be_calm(history)
         for fault in plan.faults:
             episode, calm = _put_in(system, fault, history, calm)

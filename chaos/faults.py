@@ -47,6 +47,15 @@ def followers(system: System) -> list[Pod]:
     return [pod for pod in system.ready_pods("etcd") if not _leads(system, pod)]
 
 
+def eldest(system: System) -> Pod | None:
+    """The pod of the replica that commits the batches of all, if it is ready: the one that has owned a shard longest."""
+    member = eventually("a member", lambda: next(iter(system.ready_pods("etcd")), None))["metadata"]["name"]
+    owners = ("etcdctl", "get", "--prefix", "o/", "--sort-by=CREATE", "--order=ASCEND", "--print-value-only")
+    addresses = system.kubectl("exec", member, "--", *owners).split()
+    pods = {pod["status"]["podIP"]: pod for pod in system.ready_pods("counter")}
+    return pods.get(addresses[0].rpartition(":")[0]) if addresses else None
+
+
 def named(names: Sequence[str]) -> tuple[Fault, ...]:
     """The faults of these names. Raises LocalError for a name that none has."""
     known = {fault.name: fault for fault in FAULTS}
@@ -76,12 +85,12 @@ def _lose_quorum(system: System) -> None:
 
 
 def _kill_replica(system: System) -> None:
-    _kill(system, system.ready_pods("counter")[0])
+    _kill(system, eventually("the eldest replica", lambda: eldest(system)))
 
 
 def _hang_replica(system: System) -> None:
     """Longer than the lease by which a replica owns its shard, so that others fold it."""
-    with processes.stopped(system, system.ready_pods("counter")[0]):
+    with processes.stopped(system, eventually("the eldest replica", lambda: eldest(system))):
         time.sleep(20)
 
 

@@ -9,7 +9,7 @@ from local.errors import LocalError
 from local.layout import Layout
 
 SYSTEM = System(Layout("none", 0), 30180)
-EXPERIMENT = Experiment(Plan(1, 1, ()), 0, 1, 0, 1, [], [Answer(0, 1, 1)])
+EXPERIMENT = Experiment(Plan(1, 1, 0, ()), 0, 1, 0, 1, [], [Answer(0, 1, 1)])
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def test_where_nothing_is_wrong_nothing_is_found() -> None:
 
 
 def test_a_count_that_is_not_exact_is_found() -> None:
-    assert found(Experiment(Plan(1, 1, ()), 0, 2, 0, 1, [], [Answer(0, 1, 1)])) != []
+    assert found(Experiment(Plan(1, 1, 0, ()), 0, 2, 0, 1, [], [Answer(0, 1, 1)])) != []
 
 
 def test_members_that_differ_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Clients:
 
 
 def plan(clients: Clients, increments: int, *names: str) -> Plan:
-    return Plan(increments, 50, tuple(clients.fault(name) for name in names))
+    return Plan(increments, 50, 10, tuple(clients.fault(name) for name in names))
 
 
 def test_faults_come_one_after_another_and_what_is_in_doubt_is_settled(clients: Clients) -> None:

@@ -47,6 +47,26 @@ def test_the_leader_is_told_from_its_followers() -> None:
     assert [pod["metadata"]["name"] for pod in faults.followers(SYSTEM)] == ["etcd-0", "etcd-2"]
 
 
+@pytest.mark.parametrize(
+    ("owners", "name"),
+    [
+        ("10.0.0.2:8081\n10.0.0.1:8081\n", "counter-2"),
+        ("10.0.0.9:8081\n10.0.0.1:8081\n", None),  # it is not ready
+        ("", None),
+    ],
+)
+def test_the_eldest_replica_is_known_by_its_address(
+    monkeypatch: pytest.MonkeyPatch, owners: str, name: str | None
+) -> None:
+    def ready_pods(_: System, app: str) -> list[Pod]:
+        return [{"metadata": {"name": f"{app}-{n}"}, "status": {"podIP": f"10.0.0.{n}"}} for n in (1, 2)]
+
+    monkeypatch.setattr(System, "ready_pods", ready_pods)
+    monkeypatch.setattr(System, "kubectl", lambda *_: owners)
+    eldest = faults.eldest(SYSTEM)
+    assert (eldest and eldest["metadata"]["name"]) == name
+
+
 @pytest.mark.usefixtures("members")
 def test_a_node_that_was_cut_off_is_connected_again_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     commands = []

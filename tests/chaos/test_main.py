@@ -7,7 +7,7 @@ from chaos.faults import FAULTS
 def test_without_options_every_fault_is_put_in() -> None:
     arguments = parse([])
 
-    assert (arguments.increments, arguments.clients) == (100_000, 50)
+    assert (arguments.increments, arguments.clients, arguments.keyed) == (100_000, 50, 10)
     assert arguments.faults == [fault.name for fault in FAULTS]
 
 
@@ -15,7 +15,7 @@ def test_faults_can_be_chosen() -> None:
     assert parse(["--faults=node-cut,leader-killed"]).faults == ["node-cut", "leader-killed"]
 
 
-@pytest.mark.parametrize("words", ["--increments=0", "--clients=many", "--clients=-1"])
+@pytest.mark.parametrize("words", ["--increments=0", "--clients=many", "--clients=-1", "--keyed=-1"])
 def test_what_is_no_positive_number_is_named(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse([words])

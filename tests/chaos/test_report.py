@@ -20,7 +20,7 @@ FOLDED = Check("the shards are folded", [])
 def experiment(*answers: Answer, faults: tuple[Fault, ...] = FAULTS, after: int = 10) -> Experiment:
     """Faults one after another, 10 s each."""
     episodes = [Episode(fault, 1000, begin, begin + 5, begin + 10) for begin, fault in enumerate(faults, start=10)]
-    return Experiment(Plan(100_000, 50, faults), 0, after, 0, 30, episodes, list(answers))
+    return Experiment(Plan(100_000, 50, 10, faults), 0, after, 0, 30, episodes, list(answers))
 
 
 def test_the_totals_tell_what_became_of_all() -> None:
