@@ -48,7 +48,7 @@ def followers(system: System) -> list[Pod]:
 
 
 def eldest(system: System) -> Pod | None:
-    """The pod of the replica that commits the batches of all, if it is ready: the one that has owned a shard longest."""
+    """The pod of the replica that has owned a shard for longest, and commits for all, if it is ready."""
     member = eventually("a member", lambda: next(iter(system.ready_pods("etcd")), None))["metadata"]["name"]
     owners = ("etcdctl", "get", "--prefix", "o/", "--sort-by=CREATE", "--order=ASCEND", "--print-value-only")
     addresses = system.kubectl("exec", member, "--", *owners).split()

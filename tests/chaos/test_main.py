@@ -15,9 +15,11 @@ def test_faults_can_be_chosen() -> None:
     assert parse(["--faults=node-cut,leader-killed"]).faults == ["node-cut", "leader-killed"]
 
 
-@pytest.mark.parametrize("words", ["--increments=0", "--clients=many", "--clients=-1", "--keyed=-1"])
-def test_what_is_no_positive_number_is_named(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "least"), [("--increments=0", 1), ("--clients=many", 1), ("--clients=-1", 1), ("--keyed=-1", 0)]
+)
+def test_what_is_no_such_number_is_named(words: str, least: int, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse([words])
 
-    assert f"{words.partition('=')[2]!r} is not a number of 1 or more" in capsys.readouterr().err
+    assert f"{words.partition('=')[2]!r} is not a number of {least} or more" in capsys.readouterr().err
