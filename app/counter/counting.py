@@ -196,7 +196,7 @@ class Committer:
             requests = self._refused(life, batch, response, started)
 
     def _commit(self, life: Life, batch: Batch) -> Committed | TxnResponse:
-        """Send a batch until etcd has decided on it. Returns what a refused one is answered.
+        """Send a batch until etcd has decided on it. Returns what it came to, or the answer if it was refused.
 
         Raises LeaseNotFoundError if it must be sent on another lease of records, another EtcdRefusedError if no
         candidate was or will be applied, and _GivenUpError if somebody no longer waits for it.
