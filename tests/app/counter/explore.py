@@ -66,6 +66,9 @@ def explore(choices: bytes) -> World:
         steps = (world.mishaps() if kind == 0 else []) or world.steps()
         if kind == 1:  # one goes on for a while, so that it gets somewhere while others don't
             steps = [step for step in steps if step[0].startswith(latest)] or steps
+        if kind == 2:  # one waits for another one to be committed together with: by chance they seldom are
+            together = [step for step in steps if step[0].endswith("committed together")]
+            steps = together or [step for step in steps if not step[0].endswith("share applied")] or steps
         if steps:
             step = steps[which % len(steps)]
             latest = step[0].partition(":")[0]
