@@ -97,6 +97,10 @@ class _GivenUpError(Exception):
     """Somebody no longer waits for an increment of a batch that is in doubt."""
 
 
+def commit_alone(_: Commit) -> None:
+    """Share no transaction: there is nobody to share with."""
+
+
 class Committer:
     """Counts what waits, one transaction at a time."""
 
@@ -109,7 +113,7 @@ class Committer:
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         events: Events | None = None,
-        share: Callable[[Commit], Committed | None] = lambda _: None,
+        share: Callable[[Commit], Committed | None] = commit_alone,
         address: str = "",
     ) -> None:
         """Make one that has no shard yet.

@@ -16,9 +16,7 @@ def count_after(store: Store, shard: str, revision: int, cluster: int) -> int | 
     try:
         then = store.read(transactions.read_totals(revision))
         later = {pair.key for pair in then.kvs if pair.mod_revision == revision and pair.key > keys.shard_key(shard)}
-        if not later:
-            return transactions.count_in(then.kvs) if then.header.cluster_id == cluster else None
-        before = store.read(transactions.read_totals(revision - 1))
+        before = store.read(transactions.read_totals(revision - 1)) if later else then
     except CompactedError:
         return None
     if {then.header.cluster_id, before.header.cluster_id} != {cluster}:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from counter import keys, transactions
 from counter.events import Events
+from counter.peers import PATIENCE
 from counter.store import EtcdRefusedError, EtcdUnavailableError, Store
 from counter.transactions import Commit, Committed
 
@@ -29,7 +30,7 @@ GATHERING_SHARE = 2.0
 LONGEST_GATHERING = 0.01
 
 # Seconds for which a commit may wait for its transaction. Whoever sent it has given it up by then.
-TOO_OLD = 0.3
+TOO_OLD = PATIENCE
 
 
 def commit_together(store: Store, commits: Sequence[Commit]) -> list[Committed] | None:

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from counter import keys, transactions
 from counter.budget import Budget
-from counter.counting import Committer, Life
+from counter.counting import Committer, Life, commit_alone
 from counter.deadlines import Deadlines
 from counter.events import Events
 from counter.folding import fold_orphans, fold_own
@@ -21,7 +21,6 @@ from counter.records import RecordLeases
 from counter.requests import Fate, Outcome, Request, Waiting
 from counter.sharing import Sharing
 from counter.store import EtcdRefusedError, EtcdUnavailableError, Store
-from counter.transactions import Commit
 from counter.work import Work
 
 _log = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ class Replica:
             self._records,
             self._pause,
             events=self._events,
-            share=sharing.commit if sharing else _commit_alone,
+            share=sharing.commit if sharing else commit_alone,
             address=self._address,
         )
         self._threads = [
@@ -240,10 +239,6 @@ class Replica:
         has_nothing = self._committer.life is None and not self._waiting.has_some()
         if self._given_up.wait(RETRY_INTERVAL) or (self._stopping.is_set() and has_nothing):
             raise _StoppedError
-
-
-def _commit_alone(_: Commit) -> None:
-    """There is nobody to share with."""
 
 
 class _StoppedError(Exception):

@@ -100,27 +100,40 @@ Start = Callable[[Merger, Commit], Future[Committed | None]]
 
 
 class Held:
-    """A transaction that waits until a test lets it go on."""
+    """A transaction of one commit, which has begun and waits until a test lets it end. Others come meanwhile."""
 
-    def __init__(self, etcd: PlannedEtcd) -> None:
-        self.has_begun, self.may_end = threading.Event(), threading.Event()
+    def __init__(self, etcd: PlannedEtcd, merger: Merger, start: Start, commit: Commit) -> None:
+        self._merger, self._start = merger, start
+        self._has_begun, self._may_end = threading.Event(), threading.Event()
         etcd.plan.append(self._hold)
+        self._first = start(merger, commit)
+        assert self._has_begun.wait(60)
+
+    def join(self, *commits: Commit) -> list[Future[Committed | None]]:
+        """Have these wait for the next transaction, in this order."""
+        joined = []
+        for commit in commits:
+            waiting = len(self._merger)
+            joined.append(self._start(self._merger, commit))
+            until(lambda: len(self._merger) == waiting + 1)  # noqa: B023
+        return joined
+
+    def end(self) -> None:
+        self._may_end.set()
+        assert self._first.result(60) is not None
 
     def _hold(self) -> None:
-        self.has_begun.set()
-        assert self.may_end.wait(60)
+        self._has_begun.set()
+        assert self._may_end.wait(60)
 
 
 def test_what_comes_during_a_transaction_is_in_the_next_one(
     etcd: PlannedEtcd, merger: Merger, shards: list[Shard], start: Start, events: RecordedEvents
 ) -> None:
-    held = Held(etcd)
-    first = start(merger, batch(shards[0], 1))
-    assert held.has_begun.wait(60)
-    others = [start(merger, batch(shard, 1)) for shard in shards[1:]]
-    until(lambda: len(merger) == 2)
-    held.may_end.set()
-    assert [future.result(60) is not None for future in (first, *others)] == [True] * 3
+    held = Held(etcd, merger, start, batch(shards[0], 1))
+    others = held.join(*(batch(shard, 1) for shard in shards[1:]))
+    held.end()
+    assert [future.result(60) is not None for future in others] == [True] * 2
     assert events.happened == ["merged 1", "merged 2"]
 
 
@@ -134,14 +147,11 @@ def test_it_waits_a_little_for_those_who_took_part_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(merging, "LONGEST_GATHERING", 60.0)
-    held = Held(etcd)
-    first = start(merger, batch(shards[0], 1))
-    assert held.has_begun.wait(60)
-    others = [start(merger, batch(shard, 1)) for shard in shards[1:]]
-    until(lambda: len(merger) == 2)
+    held = Held(etcd, merger, start, batch(shards[0], 1))
+    others = held.join(*(batch(shard, 1) for shard in shards[1:]))
     etcd.plan.append(lambda: clock.pass_by(100))  # so long takes the transaction of these two
-    held.may_end.set()
-    for future in (first, *others):
+    held.end()
+    for future in others:
         assert future.result(60) is not None
     third = start(merger, batch(born(etcd, "d"), 1))
     fourth = start(merger, batch(born(etcd, "e"), 1))
@@ -162,14 +172,10 @@ def test_nobody_knows_what_became_of_them_when_the_reply_is_lost(
 def test_what_has_waited_for_too_long_is_not_committed(
     etcd: PlannedEtcd, merger: Merger, shards: list[Shard], start: Start, clock: Clock
 ) -> None:
-    held = Held(etcd)
-    first = start(merger, batch(shards[0], 1))
-    assert held.has_begun.wait(60)
-    late = start(merger, batch(shards[1], 1))
-    until(lambda: len(merger) == 1)
+    held = Held(etcd, merger, start, batch(shards[0], 1))
+    [late] = held.join(batch(shards[1], 1))
     clock.pass_by(2 * TOO_OLD)
-    held.may_end.set()
-    assert first.result(60) is not None
+    held.end()
     assert late.result(60) is None
     assert etcd.values[b"c/s/a"] == b"0 0"
 
@@ -177,16 +183,10 @@ def test_what_has_waited_for_too_long_is_not_committed(
 def test_who_fails_to_send_leaves_the_others_in_doubt_and_the_lead_to_the_next(
     etcd: PlannedEtcd, merger: Merger, shards: list[Shard], start: Start
 ) -> None:
-    held = Held(etcd)
-    first = start(merger, batch(shards[0], 1))
-    assert held.has_begun.wait(60)
-    failing = start(merger, batch(shards[1], 1))
-    until(lambda: len(merger) == 1)
-    other = start(merger, batch(shards[2], 1))
-    until(lambda: len(merger) == 2)
+    held = Held(etcd, merger, start, batch(shards[0], 1))
+    failing, other = held.join(batch(shards[1], 1), batch(shards[2], 1))
     etcd.plan.append(fail)
-    held.may_end.set()
-    assert first.result(60) is not None
+    held.end()
     with pytest.raises(ZeroDivisionError):
         failing.result(60)
     with pytest.raises(EtcdUnavailableError, match="failed"):

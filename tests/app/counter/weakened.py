@@ -199,6 +199,7 @@ _LOST = ("commit 0 to transact", "commit 0: transact lost")
 _TOGETHER = (
     *("commit 0 ...", "commit 1 ...", "plain arrives at 0", "plain arrives at 1"),
     *("commit 0 to share", "commit 1 to share", "commit 0 and commit 1: committed together"),
+    *("commit 0: share lost", "commit 1 ..."),
 )
 
 WEAKENED = {
@@ -301,24 +302,21 @@ WEAKENED = {
     "what was committed together has one count": Weakened(
         count_after_all_together,
         (_PLAIN, (None, 1)),
-        (*_TOGETHER, "commit 0: share lost", "commit 1 ...", "commit 0 ..."),
+        (*_TOGETHER, "commit 0 ..."),
         replicas=2,
         shares=True,
     ),
     "what was committed together has one count for a fold": Weakened(
         fold_counts_after_all_together,
         (_PLAIN, (None, 1)),
-        (
-            *(*_TOGETHER, "commit 0: share lost", "commit 1 ..."),
-            *("owner 0 seems gone", "fold 1 ...", "commit 0 ..."),
-        ),
+        (*_TOGETHER, "owner 0 seems gone", "fold 1 ...", "commit 0 ..."),
         replicas=2,
         shares=True,
     ),
     "what is committed together comes in another order": Weakened(
         merge_in_another_order,
         (_PLAIN, (None, 1)),
-        (*_TOGETHER, "commit 0: share lost", "commit 1 ...", "commit 0 ..."),
+        (*_TOGETHER, "commit 0 ..."),
         replicas=2,
         shares=True,
     ),
