@@ -9,9 +9,8 @@ import threading
 from contextlib import closing
 from functools import partial
 
-from counter import logs, settings
+from counter import settings
 from counter.api import PATHS, Dependencies, begin, create_app
-from counter.etcd import EtcdClient
 from counter.metrics import Metrics
 from counter.observed import ObservedApp
 from counter.reads import Reads
@@ -20,6 +19,10 @@ from counter.server import Server, serve
 from counter.settings import Settings
 from counter.sharing import Sharing
 from counter.version import find_versions
+from etcd.client import EtcdClient
+from service import logs
+from service.environment import SettingsError, describe
+from service.threads import end_process_with_any
 
 # Seconds that the number of members may be old when /healthz tells it: probes and load are not to add up on etcd.
 MEMBERS_MAX_AGE = 0.5
@@ -33,17 +36,18 @@ def main() -> int:
     argparse.ArgumentParser(
         prog="counter",
         description=__doc__,
-        epilog=settings.describe(),
+        epilog=describe(settings.VARIABLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     try:
         config = settings.from_environment(os.environ)
-    except settings.SettingsError as error:
+    except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
 
     logs.set_up(config.log_level, config.pod)
-    threading.excepthook = _end_process
+    # To crash does no harm to the count.
+    end_process_with_any()
     _serve(config)
     return 0
 
@@ -68,13 +72,6 @@ def _serve(config: Settings) -> None:
         # 30 ms every other second under load.
         gc.freeze()
         serve(Server(app, partial(begin, dependencies), config.port, stopping))
-
-
-def _end_process(failure: threading.ExceptHookArgs) -> None:
-    """A replica without one of its threads is of no use, and does not show it. To crash does no harm to the count."""
-    name = failure.thread.name if failure.thread else "unknown"
-    logging.critical("the thread %r failed, and the process ends with it", name, exc_info=failure.exc_value)
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ from typing import Any, NoReturn
 
 import falcon
 
-from counter.exposition import Exposition
-from counter.keys import UnreadableKeyError
 from counter.metrics import Metrics
 from counter.reads import Reads
 from counter.replica import Replica
 from counter.requests import Counted, Fate, Outcome
-from counter.store import EtcdRefusedError, EtcdUnavailableError
 from counter.version import Version
 from counter.work import Work
+from etcd.errors import EtcdRefusedError, EtcdUnavailableError
+from etcd.keys import UnreadableKeyError
+from service.exposition import Exposition
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.
         Healthz(dependencies),
         Increment(dependencies),
         Fetch(dependencies),
-        Exposition(dependencies.metrics),
+        Exposition(dependencies.metrics.registry),
         Version(dependencies.versions, dependencies.pod, dependencies.node),
     )
     app = falcon.App(middleware=[EveryPath()])

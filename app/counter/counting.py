@@ -35,14 +35,16 @@ from typing import TypeVar
 from etcd3.etcdrpc import TxnRequest, TxnResponse  # type: ignore[import-untyped]  # ships no py.typed
 from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 
-from counter import keys, transactions
+from counter import transactions
 from counter.events import Events
 from counter.history import count_after
-from counter.keys import Record, ShardValue
 from counter.records import RecordLeases
 from counter.requests import Counted, Fate, Request, Waiting
-from counter.store import EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError, Store
+from counter.store import Store
 from counter.transactions import Commit, Committed, Result, Shard
+from etcd import keys
+from etcd.errors import EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
+from etcd.keys import Record, ShardValue
 
 _log = logging.getLogger(__name__)
 

@@ -3,12 +3,13 @@
 from typing import Literal
 
 from counter.requests import Outcome
+from etcd.events import EtcdEvents
 
 # Of one attempt to commit: whether etcd applied it, did not and will not, or gave no answer.
 Commit = Literal["applied", "refused", "ambiguous"]
 
 
-class Events:
+class Events(EtcdEvents):
     """Called when something has happened, by many threads. Here nobody wants to know: derive from this to do so."""
 
     def commit_ended(self, commit: Commit) -> None:
@@ -31,9 +32,3 @@ class Events:
 
     def shard_folded(self, increments: int) -> None:
         """This replica has added a shard of so many increments to the base."""
-
-    def etcd_call_failed(self, reason: str) -> None:
-        """A call to etcd was refused or not answered. `reason` is one of few."""
-
-    def etcd_failed_over(self) -> None:
-        """Another member of etcd answers than before."""

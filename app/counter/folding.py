@@ -9,12 +9,14 @@ batch, under the batch's number.
 
 from collections.abc import Iterator
 
-from counter import keys, transactions
+from counter import transactions
 from counter.counting import Life
 from counter.history import count_after
 from counter.records import RecordLeases
-from counter.store import LeaseNotFoundError, Store
+from counter.store import Store
 from counter.transactions import Base, Result, Shard
+from etcd import counts, keys
+from etcd.errors import LeaseNotFoundError
 
 
 def fold_orphans(store: Store, records: RecordLeases) -> Iterator[Shard]:
@@ -22,9 +24,9 @@ def fold_orphans(store: Store, records: RecordLeases) -> Iterator[Shard]:
 
     Raises EtcdUnavailableError and EtcdRefusedError, and UnreadableKeyError for a key that is none of the counter's.
     """
-    totals = store.read(transactions.read_totals())
+    totals = store.read(counts.read_totals())
     cluster, revision = totals.header.cluster_id, totals.header.revision
-    owners = store.read(transactions.read_prefix(keys.OWNER_PREFIX, revision, keys_only=True))
+    owners = store.read(counts.read_prefix(keys.OWNER_PREFIX, revision, keys_only=True))
     owned = {pair.key for pair in owners.kvs}
     base = Base()
     orphans = []

@@ -1,7 +1,8 @@
 """What the count was."""
 
-from counter import keys, transactions
-from counter.store import CompactedError, Store
+from counter.store import Store
+from etcd import counts, keys
+from etcd.errors import CompactedError
 
 
 def count_after(store: Store, shard: str, revision: int, cluster: int) -> int | None:
@@ -14,13 +15,13 @@ def count_after(store: Store, shard: str, revision: int, cluster: int) -> int | 
     EtcdUnavailableError, EtcdRefusedError and UnreadableKeyError.
     """
     try:
-        then = store.read(transactions.read_totals(revision))
+        then = store.read(counts.read_totals(revision))
         later = {pair.key for pair in then.kvs if pair.mod_revision == revision and pair.key > keys.shard_key(shard)}
-        before = store.read(transactions.read_totals(revision - 1)) if later else then
+        before = store.read(counts.read_totals(revision - 1)) if later else then
     except CompactedError:
         return None
     if {then.header.cluster_id, before.header.cluster_id} != {cluster}:
         return None
     pairs = [pair for pair in then.kvs if pair.key not in later]
     pairs += [pair for pair in before.kvs if pair.key in later]
-    return transactions.count_in(pairs)
+    return counts.count_in(pairs)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
-from counter import keys, transactions
+from counter import transactions
 from counter.records import RecordLeases
 from counter.requests import Counted, Fate, Outcome, Request, Waiting
-from counter.store import CompactedError, LeaseNotFoundError, Store
+from counter.store import Store
 from counter.transactions import Result
+from etcd import counts, keys
+from etcd.errors import CompactedError, LeaseNotFoundError
 
 
 def increment_once(
@@ -51,13 +53,13 @@ def look_up(store: Store, records: RecordLeases, key: str) -> Counted | Fate | N
         if is_compacted:
             return Fate.VALUE_LOST
         try:
-            totals = store.read(transactions.read_totals(found.mod_revision))
+            totals = store.read(counts.read_totals(found.mod_revision))
         except CompactedError:
             is_compacted = True  # it may have been stored before that, but after we looked
             continue
         if totals.header.cluster_id != answer.header.cluster_id:
             continue
-        count = transactions.count_in(totals.kvs)
+        count = counts.count_in(totals.kvs)
         lease = records.lease_for(1)
         try:
             result = Result(record.shard, record.batch, count)

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from counter import keys, transactions
+from counter import transactions
 from counter.events import Events
 from counter.peers import PATIENCE
-from counter.store import EtcdRefusedError, EtcdUnavailableError, Store
+from counter.store import Store
 from counter.transactions import Commit, Committed
+from etcd import keys
+from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 
 # How many batches a transaction has at most. etcd takes 128 operations: one for each batch, and one reads the count.
 MOST = 100

@@ -10,7 +10,6 @@ from prometheus_client import (
     Info,
     ProcessCollector,
     disable_created_metrics,
-    generate_latest,
 )
 
 from counter.events import Commit, Events
@@ -40,7 +39,7 @@ class Metrics(Events):
         """`routes` are the paths that are told apart. `versions` are of all that runs here, by name."""
         # A second series for each one: nobody asks when a counter was made.
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        registry = self._registry = CollectorRegistry()
+        registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Info("counter_build", "What runs here.", registry=registry).info(dict(versions))
 
@@ -107,10 +106,6 @@ class Metrics(Events):
         """Ask these two whenever the metrics are read."""
         self._shard_owned.set_function(owns_shard)
         self._waiting.set_function(waiting)
-
-    def exposition(self) -> bytes:
-        """Return all metrics as Prometheus reads them, in the format of prometheus_client's CONTENT_TYPE_LATEST."""
-        return generate_latest(self._registry)
 
     def request_answered(self, path: str, status: str, seconds: float) -> None:
         """Note a request. `status` is as WSGI has it, like "200 OK"; `seconds` are from its end to the answer."""

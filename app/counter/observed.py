@@ -8,7 +8,7 @@ from types import TracebackType
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from counter.metrics import Metrics
-from counter.request_ids import RequestIds, current_request_id
+from service.request_ids import RequestIds, current_request_id
 
 _log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from counter.keys import ShardValue
-from counter.store import EtcdUnavailableError
 from counter.transactions import Commit, Committed, Shard
+from etcd.errors import EtcdUnavailableError
+from etcd.keys import ShardValue
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from counter.store import EtcdUnavailableError
+from etcd.errors import EtcdUnavailableError
 
 _Answer = TypeVar("_Answer")
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from counter import keys, transactions
 from counter.budget import Budget
 from counter.counting import Committer, Life, commit_alone
 from counter.deadlines import Deadlines
@@ -20,8 +19,10 @@ from counter.reads import Reads
 from counter.records import RecordLeases
 from counter.requests import Fate, Outcome, Request, Waiting
 from counter.sharing import Sharing
-from counter.store import EtcdRefusedError, EtcdUnavailableError, Store
+from counter.store import Store
 from counter.work import Work
+from etcd import counts, keys
+from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Replica:
         self._records = RecordLeases(store)
         self._budget = Budget()
         self._keyed = ThreadPoolExecutor(KEYED_AT_ONCE, thread_name_prefix="keyed")
-        self._fetches = Reads(lambda: transactions.count_in(store.read(transactions.read_totals()).kvs), patience)
+        self._fetches = Reads(lambda: counts.count_in(store.read(counts.read_totals()).kvs), patience)
         self._stopping = threading.Event()
         self._given_up = threading.Event()
         self._sharing = sharing
@@ -218,7 +219,7 @@ class Replica:
 
     def _find_replicas(self) -> bool:
         """Each replica owns a shard."""
-        owners = self._store.read(transactions.read_prefix(keys.OWNER_PREFIX)).kvs
+        owners = self._store.read(counts.read_prefix(keys.OWNER_PREFIX)).kvs
         self._budget.share(len(owners))
         if self._sharing:
             self._sharing.meet(owners)

@@ -1,4 +1,4 @@
-"""What counting needs of etcd, and how it may fail."""
+"""What counting needs of etcd."""
 
 from typing import Protocol
 
@@ -8,22 +8,6 @@ from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 shi
     TxnRequest,
     TxnResponse,
 )
-
-
-class EtcdUnavailableError(Exception):
-    """etcd did not answer. A transaction may have been applied, or may still be. The text says why, for the log."""
-
-
-class EtcdRefusedError(Exception):
-    """etcd said that this attempt has not been applied and will not be. The text is etcd's own."""
-
-
-class LeaseNotFoundError(EtcdRefusedError):
-    """The lease has ended."""
-
-
-class CompactedError(EtcdRefusedError):
-    """etcd no longer knows, or does not know yet, what was at that revision."""
 
 
 class Store(Protocol):

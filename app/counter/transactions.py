@@ -4,7 +4,7 @@ Each is a comparison, what to do if it holds, and what to read if it doesn't. Th
 in the design of the counting protocol; `counting.py` says when each is sent.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
@@ -18,8 +18,9 @@ from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 shi
 )
 from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 
-from counter import keys
-from counter.keys import Record, ShardValue
+from etcd import keys
+from etcd.counts import count_in, read_totals
+from etcd.keys import Record, ShardValue
 
 
 @dataclass(frozen=True)
@@ -144,17 +145,6 @@ def own_again(shard: str, owner_lease: int, address: str) -> TxnRequest:
     return TxnRequest(compare=[exists], success=[_put(keys.owner_key(shard), address.encode(), owner_lease)])
 
 
-def read_totals(revision: int = 0) -> RangeRequest:
-    """Read all that the count is the sum of, at a revision; 0 is the newest."""
-    return read_prefix(keys.COUNT_PREFIX, revision)
-
-
-def read_prefix(prefix: bytes, revision: int = 0, *, keys_only: bool = False) -> RangeRequest:
-    """Read all keys that begin like this."""
-    end = prefix[:-1] + bytes([prefix[-1] + 1])
-    return RangeRequest(key=prefix, range_end=end, revision=revision, keys_only=keys_only)
-
-
 def read_key(key: bytes, revision: int = 0) -> RangeRequest:
     return RangeRequest(key=key, revision=revision)
 
@@ -164,11 +154,6 @@ def committed_by(response: TxnResponse) -> Committed | None:
     if not response.succeeded:
         return None
     return Committed(response.header.revision, count_after(response), response.header.cluster_id)
-
-
-def count_in(pairs: Iterable[KeyValue]) -> int:
-    """The sum of all totals. Raises UnreadableKeyError."""
-    return sum(keys.total_of(pair.key, pair.value) for pair in pairs)
 
 
 def count_after(response: TxnResponse) -> int | None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import falcon
 
+# What the counter's image has of this project.
+_PACKAGES = ("counter", "etcd", "service")
+
 
 def find_versions() -> dict[str, str]:
     """Return the versions of all that runs here, by name.
@@ -16,7 +19,7 @@ def find_versions() -> dict[str, str]:
     The counter's own is made from its files: what is said by a tag or a variable of the pod may be of another image.
     """
     return {
-        "version": version_of(Path(__file__).parent),
+        "version": version_of(*(Path(__file__).parents[1] / package for package in _PACKAGES)),
         "python": platform.python_version(),
         "falcon": metadata.version("falcon"),
         "waitress": metadata.version("waitress"),
@@ -24,11 +27,11 @@ def find_versions() -> dict[str, str]:
     }
 
 
-def version_of(package: Path) -> str:
-    """Return what differs when the files of a package do."""
+def version_of(*packages: Path) -> str:
+    """Return what differs when the files of these packages do."""
     digest = hashlib.sha256()
-    for path in sorted(package.glob("*.py")):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    for path in (path for package in packages for path in sorted(package.glob("*.py"))):
+        digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

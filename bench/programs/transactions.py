@@ -23,8 +23,8 @@ from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 shi
 )
 
 from counter import settings
-from counter.etcd import LEADER_INTERVAL, EtcdClient
-from counter.store import EtcdUnavailableError
+from etcd.client import LEADER_INTERVAL, EtcdClient
+from etcd.errors import EtcdUnavailableError
 
 # As many as three replicas have shards.
 KEYS = (b"bench/transactions/1", b"bench/transactions/2", b"bench/transactions/3")

@@ -8,7 +8,7 @@ import pytest
 from bench import transactions
 from bench.load import Load
 from bench.programs import transactions as program
-from counter.settings import Endpoint
+from etcd.endpoints import Endpoint
 from local.errors import LocalError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
-from counter.settings import Endpoint
+from etcd.endpoints import Endpoint
 
 # Seconds for which anything is waited for before a test fails: far more than it takes.
 PATIENCE = 60.0

@@ -64,8 +64,8 @@ def start_cluster(programs: Path, tmp_path: Path) -> Iterator[StartCluster]:
 def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients ask the members in a fixed order, not at random: from the second on, and the first last. They don't look
     for the leader, so that a test knows whom they ask."""
-    monkeypatch.setattr("counter.etcd.random", SimpleNamespace(sample=lambda endpoints, k: endpoints[:k]))
-    monkeypatch.setattr("counter.etcd.LEADER_INTERVAL", 3600.0)
+    monkeypatch.setattr("etcd.client.random", SimpleNamespace(sample=lambda endpoints, k: endpoints[:k]))
+    monkeypatch.setattr("etcd.client.LEADER_INTERVAL", 3600.0)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from counter.settings import Endpoint
+from etcd.endpoints import Endpoint
 from tests.members.cluster import Cluster
 from tests.members.load import Load, Running, count_of, kept_keys, replicas
 

@@ -18,13 +18,13 @@ from etcd3.etcdrpc import RangeRequest  # type: ignore[import-untyped]  # python
 from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 
 from chaos.history import miscounted
-from counter import keys, transactions
-from counter.etcd import EtcdClient
 from counter.replica import Replica
 from counter.requests import Counted, Fate
-from counter.settings import Endpoint
 from counter.sharing import Sharing
-from counter.store import EtcdUnavailableError
+from etcd import counts, keys
+from etcd.client import EtcdClient
+from etcd.endpoints import Endpoint
+from etcd.errors import EtcdUnavailableError
 from tests.members.cluster import PATIENCE, wait_until
 
 # Seconds between two reads of one client.
@@ -98,7 +98,7 @@ class Running:
 
     def member(self) -> int:
         """The ID of the member that answers it."""
-        return int(patiently(lambda: self.etcd.read(transactions.read_totals())).header.member_id)
+        return int(patiently(lambda: self.etcd.read(counts.read_totals())).header.member_id)
 
 
 @contextmanager
@@ -178,7 +178,7 @@ def ask(replica: Replica, number: int, key: str | None = None) -> Answer:
 def count_of(endpoints: Sequence[Endpoint]) -> int:
     """The count, as etcd has it."""
     with closing(EtcdClient(endpoints)) as etcd:
-        return transactions.count_in(patiently(lambda: etcd.read(transactions.read_totals())).kvs)
+        return counts.count_in(patiently(lambda: etcd.read(counts.read_totals())).kvs)
 
 
 def all_keys(endpoints: Sequence[Endpoint]) -> Sequence[KeyValue]:

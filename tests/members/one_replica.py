@@ -9,7 +9,7 @@ import sys
 import threading
 
 from counter.replica import Replica
-from counter.settings import Endpoint
+from etcd.endpoints import Endpoint
 from tests.members.load import ask, replicas
 
 CLIENTS = 4

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 
-from counter.settings import Endpoint
+from etcd.endpoints import Endpoint
 
 
 class Proxy:

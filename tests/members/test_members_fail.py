@@ -51,7 +51,7 @@ def test_a_leader_is_killed(cluster: Cluster, report: Report, with_keys: bool) -
 def test_the_leader_is_killed_whom_all_replicas_ask(
     cluster: Cluster, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("counter.etcd.LEADER_INTERVAL", 0.5)
+    monkeypatch.setattr("etcd.client.LEADER_INTERVAL", 0.5)
 
     def all_ask(leader: Member) -> bool:
         return all(cluster.member_with_id(one.member()) is leader for one in running)

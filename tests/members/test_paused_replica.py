@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from counter.settings import Endpoint
+from etcd.endpoints import Endpoint
 from tests.members import one_replica
 from tests.members.cluster import PATIENCE, Cluster, wait_until
 from tests.members.load import Answer, History, Load, count_of, kept_keys, replicas, shards

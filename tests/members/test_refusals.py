@@ -15,10 +15,10 @@ from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 shi
 )
 
 from counter import transactions
-from counter.etcd import EtcdClient
-from counter.keys import Record, ShardValue
-from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
 from counter.transactions import Commit, Shard
+from etcd.client import EtcdClient
+from etcd.errors import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
+from etcd.keys import Record, ShardValue
 from tests.members.cluster import Cluster, wait_until
 from tests.members.conftest import StartCluster
 from tests.members.counting import counting

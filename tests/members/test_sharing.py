@@ -6,11 +6,11 @@ from contextlib import ExitStack, closing
 import pytest
 
 from counter import history, merging, transactions
-from counter.etcd import EtcdClient
-from counter.keys import ShardValue
 from counter.merging import commit_together
 from counter.store import Store
 from counter.transactions import Commit, Committed, Shard
+from etcd.client import EtcdClient
+from etcd.keys import ShardValue
 from tests.members.cluster import Cluster, wait_until
 from tests.members.counting import counting
 from tests.members.load import History, Load, count_of, kept_keys, patiently, replicas

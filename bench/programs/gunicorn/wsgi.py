@@ -8,10 +8,10 @@ import falcon
 from counter import settings
 from counter.__main__ import MEMBERS_MAX_AGE
 from counter.api import PATHS, Dependencies, create_app
-from counter.etcd import EtcdClient
 from counter.metrics import Metrics
 from counter.reads import Reads
 from counter.replica import Replica
+from etcd.client import EtcdClient
 
 
 def create() -> falcon.App[Any, Any]:

@@ -1,4 +1,3 @@
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,23 +14,6 @@ from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.mishaps import PlannedEtcd
 
 
-class Clock:
-    """Stands still until a test moves it on."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def etcd() -> PlannedEtcd:
     return PlannedEtcd()
@@ -40,11 +22,6 @@ def etcd() -> PlannedEtcd:
 @pytest.fixture
 def records(etcd: PlannedEtcd) -> RecordLeases:
     return RecordLeases(etcd)
-
-
-@pytest.fixture
-def store() -> InMemoryEtcd:
-    return InMemoryEtcd()
 
 
 @pytest.fixture
@@ -70,17 +47,3 @@ def dependencies(store: InMemoryEtcd, replica: Replica, stopping: threading.Even
 @pytest.fixture
 def client(dependencies: Dependencies) -> falcon.testing.TestClient:
     return falcon.testing.TestClient(create_app(dependencies))
-
-
-@pytest.fixture
-def unused_ports() -> list[int]:
-    """Two TCP ports of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as one, socket.socket() as another:
-        for unused in (one, another):
-            unused.bind(("127.0.0.1", 0))
-        return [unused.getsockname()[1] for unused in (one, another)]
-
-
-@pytest.fixture
-def unused_port(unused_ports: list[int]) -> int:
-    return unused_ports[0]

@@ -15,7 +15,7 @@ from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 shi
 from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 from etcd3.etcdrpc.rpc_pb2 import ResponseHeader  # type: ignore[import-untyped]
 
-from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
+from etcd.errors import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
 
 MAX_OPERATIONS = 128
 

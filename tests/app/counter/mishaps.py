@@ -10,7 +10,7 @@ from etcd3.etcdrpc import (  # type: ignore[import-untyped]  # python3-etcd3 shi
     TxnResponse,
 )
 
-from counter.store import EtcdRefusedError, EtcdUnavailableError
+from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from etcd3.etcdrpc import TxnRequest  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 from greenlet import getcurrent, greenlet
 
-from counter import keys, transactions
 from counter.counting import Committer
 from counter.folding import fold_orphans, fold_own
 from counter.lookup import increment_once
@@ -23,8 +22,9 @@ from counter.merging import commit_together
 from counter.ownership import keep
 from counter.records import RECORD_LIFE, RecordLeases
 from counter.requests import Counted, Fate, Outcome, Request, Waiting
-from counter.store import EtcdRefusedError, EtcdUnavailableError
 from counter.transactions import Commit, Committed
+from etcd import counts, keys
+from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd, Snapshot
 
 Identity = str | Request  # an increment with a key is the same increment wherever it is asked for
@@ -517,7 +517,7 @@ class World:
     def total(self) -> int:
         """The count as etcd has it."""
         pairs = self.etcd.pairs
-        return transactions.count_in(pair for key, pair in pairs.items() if key.startswith(keys.COUNT_PREFIX))
+        return counts.count_in(pair for key, pair in pairs.items() if key.startswith(keys.COUNT_PREFIX))
 
     def _owners(self) -> list[int]:
         """The leases of owners, in the order in which these were born."""

@@ -1,5 +1,5 @@
 from counter.budget import Budget
-from tests.app.counter.conftest import Clock
+from tests.app.conftest import Clock
 
 
 def test_a_burst_is_taken_and_then_no_more(clock: Clock) -> None:

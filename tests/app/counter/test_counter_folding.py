@@ -5,9 +5,9 @@ import pytest
 from counter import transactions
 from counter.counting import Life
 from counter.folding import fold_orphans, fold_own
-from counter.keys import UnreadableKeyError
 from counter.records import RecordLeases
 from counter.transactions import Shard
+from etcd.keys import UnreadableKeyError
 from tests.app.counter.mishaps import PlannedEtcd
 
 

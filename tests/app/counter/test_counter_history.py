@@ -4,8 +4,8 @@ import pytest
 
 from counter import transactions
 from counter.history import count_after
-from counter.keys import ShardValue, UnreadableKeyError
 from counter.transactions import Commit, Shard
+from etcd.keys import ShardValue, UnreadableKeyError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 
 

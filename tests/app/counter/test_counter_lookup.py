@@ -2,11 +2,11 @@ from collections.abc import Callable
 
 import pytest
 
-from counter.keys import Record
 from counter.lookup import increment_once, look_up
 from counter.records import RecordLeases
 from counter.requests import Counted, Fate, Outcome, Request, Waiting
-from counter.store import EtcdUnavailableError
+from etcd.errors import EtcdUnavailableError
+from etcd.keys import Record
 from tests.app.counter.mishaps import PlannedEtcd
 
 

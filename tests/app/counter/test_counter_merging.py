@@ -8,11 +8,11 @@ from contextlib import closing
 import pytest
 
 from counter import merging, transactions
-from counter.keys import ShardValue
 from counter.merging import TOO_OLD, Merger, commit_together
-from counter.store import EtcdUnavailableError
 from counter.transactions import Commit, Committed, Shard
-from tests.app.counter.conftest import Clock
+from etcd.errors import EtcdUnavailableError
+from etcd.keys import ShardValue
+from tests.app.conftest import Clock
 from tests.app.counter.mishaps import PlannedEtcd
 from tests.app.counter.recorded_events import RecordedEvents
 from tests.app.counter.until import until

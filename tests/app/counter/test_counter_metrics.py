@@ -1,12 +1,13 @@
 import falcon
 import pytest
 from falcon.testing import TestClient
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from counter.events import Commit
-from counter.exposition import Exposition
 from counter.metrics import Metrics
 from counter.requests import Counted, Fate, Outcome
+from service.exposition import Exposition
 
 VERSIONS = {"version": "abc", "python": "3.13"}
 
@@ -18,7 +19,7 @@ def metrics() -> Metrics:
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     """What Prometheus reads of one series. None if there is no such series."""
-    for family in text_string_to_metric_families(metrics.exposition().decode()):
+    for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
         for sample in family.samples:
             if (sample.name, sample.labels) == (name, labels):
                 return float(sample.value)
@@ -27,7 +28,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 def series(metrics: Metrics, name: str) -> list[dict[str, str]]:
     """The labels of all series of a name."""
-    families = text_string_to_metric_families(metrics.exposition().decode())
+    families = text_string_to_metric_families(generate_latest(metrics.registry).decode())
     return [sample.labels for family in families for sample in family.samples if sample.name == name]
 
 
@@ -120,7 +121,7 @@ def test_the_process_and_what_runs_in_it(metrics: Metrics) -> None:
 
 
 def test_every_metric_is_described_and_named_as_prometheus_wants_it(metrics: Metrics) -> None:
-    families = list(text_string_to_metric_families(metrics.exposition().decode()))
+    families = list(text_string_to_metric_families(generate_latest(metrics.registry).decode()))
     assert [family.name for family in families if not family.documentation] == []
     assert {family.name.partition("_")[0] for family in families} == {"counter", "process"}
     assert not any(family.name.endswith("_created") for family in families)
@@ -134,7 +135,7 @@ def test_two_replicas_in_one_process_share_nothing(metrics: Metrics) -> None:
 
 def test_prometheus_is_told_what_it_reads(metrics: Metrics) -> None:
     app = falcon.App()
-    app.add_route("/metrics", Exposition(metrics))
+    app.add_route("/metrics", Exposition(metrics.registry))
     result = TestClient(app).simulate_get("/metrics")
     assert result.headers["content-type"].startswith("text/plain; version=")
     assert "counter_etcd_failovers_total 0.0\n" in result.text

@@ -5,10 +5,11 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 from falcon.testing import StartResponseMock, create_environ
+from prometheus_client import generate_latest
 
-from counter.logs import JsonFormatter
 from counter.metrics import Metrics
 from counter.observed import ObservedApp
+from service.logs import JsonFormatter
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -87,7 +88,7 @@ def test_a_request_that_breaks_the_app_leaves_no_id_behind(
 def test_an_answer_is_in_the_metrics(observed: ObservedApp, metrics: Metrics) -> None:
     environ, _ = ask(observed)
     observed.answered(environ, "200 OK", 0.25)
-    exposition = metrics.exposition().decode()
+    exposition = generate_latest(metrics.registry).decode()
     assert 'counter_http_requests_total{code="200",route="/static"} 1.0\n' in exposition
     assert 'counter_http_request_duration_seconds_sum{route="/static"} 0.25\n' in exposition
 

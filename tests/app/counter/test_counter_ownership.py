@@ -2,10 +2,10 @@ import pytest
 
 from counter import transactions
 from counter.counting import Life
-from counter.keys import ShardValue
 from counter.ownership import keep
-from counter.store import EtcdUnavailableError
 from counter.transactions import Shard
+from etcd.errors import EtcdUnavailableError
+from etcd.keys import ShardValue
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 
 

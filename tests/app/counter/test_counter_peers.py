@@ -8,10 +8,10 @@ from contextlib import closing
 import pytest
 
 from counter import peers
-from counter.keys import ShardValue
 from counter.peers import Peer, PeerLostError, PeerServer
-from counter.store import EtcdUnavailableError
 from counter.transactions import Commit, Committed, Shard
+from etcd.errors import EtcdUnavailableError
+from etcd.keys import ShardValue
 from tests.app.counter.until import until
 
 COMMIT = Commit(Shard("0a1b", ShardValue(40, 0), 17), ShardValue(42, 9))

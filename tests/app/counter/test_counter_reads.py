@@ -8,8 +8,8 @@ import pytest
 
 from counter import reads as module
 from counter.reads import Reads
-from counter.store import EtcdRefusedError, EtcdUnavailableError
-from tests.app.counter.conftest import Clock
+from etcd.errors import EtcdRefusedError, EtcdUnavailableError
+from tests.app.conftest import Clock
 
 Start = Callable[..., Reads[int]]
 

@@ -2,8 +2,8 @@ import pytest
 
 from counter import records
 from counter.records import MAX_AGE, MAX_RECORDS, RecordLeases
-from counter.store import EtcdUnavailableError
-from tests.app.counter.conftest import Clock
+from etcd.errors import EtcdUnavailableError
+from tests.app.conftest import Clock
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 
 

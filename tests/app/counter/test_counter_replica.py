@@ -14,8 +14,8 @@ from counter import replica as module
 from counter.replica import Replica
 from counter.requests import Counted, Fate, Outcome, Waiting
 from counter.sharing import Sharing
-from counter.store import EtcdUnavailableError
 from counter.work import Work
+from etcd.errors import EtcdUnavailableError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.mishaps import PlannedEtcd
 from tests.app.counter.recorded_events import RecordedEvents

@@ -17,6 +17,7 @@ from typing import Any
 
 import falcon
 import pytest
+from prometheus_client import generate_latest
 
 from counter import channel, loop
 from counter import server as module
@@ -466,7 +467,7 @@ def test_every_answer_is_in_the_metrics_with_the_time_that_it_took(running: Runn
     assert client.answered()[0] == 400
     client.connection.close()
     until(lambda: running.server.active_channels == {})
-    told = running.metrics.exposition().decode()
+    told = generate_latest(running.metrics.registry).decode()
     assert 'counter_http_requests_total{code="200",route="/slow"} 1.0' in told
     assert 'counter_http_requests_total{code="404",route="other"} 1.0' in told
     assert 'counter_http_requests_total{code="400",route="other"} 1.0' in told

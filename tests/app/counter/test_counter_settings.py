@@ -1,6 +1,8 @@
 import pytest
 
-from counter.settings import Endpoint, Settings, SettingsError, describe, from_environment
+from counter.settings import VARIABLES, Settings, from_environment
+from etcd.endpoints import Endpoint
+from service.environment import SettingsError, describe
 
 GOOD = {
     "ETCD_ENDPOINTS": "http://etcd0:2379,http://etcd1:2379,http://10.96.0.7:2379",
@@ -87,4 +89,4 @@ def test_all_faults_come_at_once() -> None:
 
 
 def test_every_variable_is_described() -> None:
-    assert all(variable in describe() for variable in [*GOOD, "PORT", "PEER_PORT", "LOG_LEVEL"])
+    assert all(variable in describe(VARIABLES) for variable in [*GOOD, "PORT", "PEER_PORT", "LOG_LEVEL"])

@@ -7,12 +7,12 @@ import pytest
 from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
 from counter import transactions
-from counter.keys import ShardValue
 from counter.peers import Peer, PeerLostError
 from counter.sharing import LEFT_ALONE, SHARED_FROM, Sharing
-from counter.store import EtcdUnavailableError
 from counter.transactions import Commit, Committed, Shard
-from tests.app.counter.conftest import Clock
+from etcd.errors import EtcdUnavailableError
+from etcd.keys import ShardValue
+from tests.app.conftest import Clock
 from tests.app.counter.mishaps import PlannedEtcd
 from tests.app.counter.recorded_events import RecordedEvents
 

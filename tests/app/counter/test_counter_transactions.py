@@ -5,8 +5,8 @@ from etcd3.etcdrpc import TxnRequest  # type: ignore[import-untyped]  # python3-
 
 from counter import transactions
 from counter.counting import MAX_KEYS
-from counter.keys import Record, ShardValue
 from counter.transactions import Base, Commit, Result, Shard
+from etcd.keys import Record, ShardValue
 from tests.app.counter.in_memory_etcd import MAX_OPERATIONS, InMemoryEtcd
 
 

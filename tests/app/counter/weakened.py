@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from etcd3.etcdrpc import TxnRequest, TxnResponse  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
-from counter import counting, folding, keys, merging, transactions
+from counter import counting, folding, merging, transactions
 from counter.counting import Batch, Committer, Life
 from counter.requests import Counted, Fate
-from counter.store import EtcdUnavailableError, Store
+from counter.store import Store
 from counter.transactions import Shard
+from etcd import counts, keys
+from etcd.errors import EtcdUnavailableError
 from tests.app.counter.schedule import Faults, World
 
 Patch = pytest.MonkeyPatch
@@ -167,7 +169,7 @@ def put_the_larger_total(patch: Patch) -> None:
 
 def _count_at_a_revision(store: Store, _shard: str, revision: int, _cluster: int) -> int:
     """The count after all that was committed together."""
-    return transactions.count_in(store.read(transactions.read_totals(revision)).kvs)
+    return counts.count_in(store.read(counts.read_totals(revision)).kvs)
 
 
 def count_after_all_together(patch: Patch) -> None:

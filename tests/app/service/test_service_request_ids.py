@@ -1,6 +1,6 @@
 import pytest
 
-from counter.request_ids import RequestIds
+from service.request_ids import RequestIds
 
 
 @pytest.mark.parametrize("given", ["x", "a" * 64, "Order-17_of:2026.11", "0"])

@@ -12,11 +12,11 @@ import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
 import pytest
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
-from counter import etcd
-from counter.etcd import EtcdClient
 from counter.events import Events
-from counter.settings import Endpoint
-from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
+from etcd import client
+from etcd.client import EtcdClient
+from etcd.endpoints import Endpoint
+from etcd.errors import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.recorded_events import RecordedEvents
 from tests.app.counter.until import until
@@ -125,13 +125,13 @@ def connect(resources: ExitStack) -> Connect:
 
 @pytest.fixture
 def quick_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(etcd, "RENEWAL_INTERVAL", 0.05)
+    monkeypatch.setattr(client, "RENEWAL_INTERVAL", 0.05)
 
 
 @pytest.fixture
 def quick_look_for_leader(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(etcd, "RENEWAL_INTERVAL", 0.01)
-    monkeypatch.setattr(etcd, "LEADER_INTERVAL", 0.05)
+    monkeypatch.setattr(client, "RENEWAL_INTERVAL", 0.01)
+    monkeypatch.setattr(client, "LEADER_INTERVAL", 0.05)
 
 
 def resolved(port: int) -> Addresses:

@@ -5,7 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from counter.request_ids import current_request_id
+from service.request_ids import current_request_id
 
 
 def set_up(level: str, pod: str) -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from counter.events import Events
+from etcd.events import EtcdEvents
 
 _log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ _SETTLED_AFTER = 1.0
 class EtcdHealth:
     """What the latest calls to etcd say of it. Safe for use by many threads."""
 
-    def __init__(self, events: Events, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, events: EtcdEvents, clock: Callable[[], float] = time.monotonic) -> None:
         self._events = events
         self._clock = clock
         self._lock = threading.Lock()

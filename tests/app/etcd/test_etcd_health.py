@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import pytest
 
 from counter.events import Events
-from counter.health import EtcdHealth
-from tests.app.counter.conftest import Clock
+from etcd.health import EtcdHealth
+from tests.app.conftest import Clock
 from tests.app.counter.recorded_events import RecordedEvents
 
 MEMBER = 7
@@ -13,7 +13,7 @@ MEMBER = 7
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    with caplog.at_level(logging.INFO, logger="counter.health"):
+    with caplog.at_level(logging.INFO, logger="etcd.health"):
         yield caplog
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from counter import keys
-from counter.keys import Record, ShardValue, UnreadableKeyError
+from etcd import keys
+from etcd.keys import Record, ShardValue, UnreadableKeyError
 
 
 def test_what_is_written_is_read_again() -> None:

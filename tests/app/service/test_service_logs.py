@@ -12,7 +12,7 @@ APP = Path(__file__).parents[3] / "app"
 
 def log_of(program: str, level: str = "info") -> list[dict[str, str]]:
     """The lines that a program has on stdout when it logs from this level on."""
-    setup = f"import logging; from counter import logs; logs.set_up({level!r}, 'pod-1'); log = logging.getLogger('a.b')"
+    setup = f"import logging; from service import logs; logs.set_up({level!r}, 'pod-1'); log = logging.getLogger('a.b')"
     result = subprocess.run(
         [sys.executable, "-c", f"{setup}\n{program}"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(APP)},

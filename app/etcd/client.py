@@ -24,10 +24,10 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
-from counter.events import Events
-from counter.health import EtcdHealth
-from counter.settings import Endpoint
-from counter.store import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
+from etcd.endpoints import Endpoint
+from etcd.errors import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
+from etcd.events import EtcdEvents
+from etcd.health import EtcdHealth
 
 _log = logging.getLogger(__name__)
 
@@ -94,10 +94,10 @@ class EtcdClient:
     when it says that it won't do what it is asked to. Nothing is sent twice.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], events: Events | None = None) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], events: EtcdEvents | None = None) -> None:
         # Replicas start with different members, so that they share the work.
         self._endpoints = deque(random.sample(endpoints, k=len(endpoints)))
-        self._events = events or Events()
+        self._events = events or EtcdEvents()
         self._health = EtcdHealth(self._events)
         self._connection: _Connection | None = None
         self._renewal_due = threading.Event()

@@ -1,0 +1,1 @@
+"""What every process that serves has, whatever it serves: settings from its environment, a log, metrics, an end."""
