@@ -4,8 +4,9 @@ PYTHON := .venv/bin/python
 STACK ?= dev
 TARGET := $(if $(CONTEXT),--context=$(CONTEXT),$(if $(CLUSTER),--cluster=$(CLUSTER)))
 OPTIONS = --stack=$(STACK) --engine=$(ENGINE) $(TARGET)
+WHICH = $(if $(SNAPSHOT),--snapshot='$(SNAPSHOT)') $(if $(FILE),--file='$(FILE)') $(if $(YES),--yes)
 
-.PHONY: help up preview down destroy output test lint unit model e2e bench chaos soak pulumi-cli requirements
+.PHONY: help up preview down destroy output snapshot snapshots export restore test lint unit model e2e bench chaos soak pulumi-cli requirements
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +25,18 @@ destroy: .venv/installed ## undo it with the volumes, and so the count; asks fir
 
 output: .venv/installed ## print the node port
 	@$(PYTHON) -m local.stack output nodeport $(OPTIONS)
+
+snapshot: .venv/installed ## take a snapshot of etcd, and wait until it is proven
+	@$(PYTHON) -m local.snapshots take --stack=$(STACK) $(TARGET)
+
+snapshots: .venv/installed ## list the snapshots, and how far the log goes (FORMAT=json: for programs)
+	@$(PYTHON) -m local.snapshots list --stack=$(STACK) $(TARGET) $(if $(FORMAT),--format=$(FORMAT))
+
+export: .venv/installed ## copy a proven restore file to FILE=... (SNAPSHOT=latest or NAME; YES=1: overwrite)
+	@$(PYTHON) -m local.snapshots export --stack=$(STACK) $(TARGET) $(WHICH)
+
+restore: .venv/installed ## have etcd start from SNAPSHOT=latest or NAME, FILE=... or EMPTY=yes; asks first (YES=1: does not)
+	@$(PYTHON) -m local.snapshots restore --stack=$(STACK) $(TARGET) $(WHICH) $(if $(filter yes,$(EMPTY)),--empty)
 
 test: lint unit e2e ## all tests
 

@@ -30,6 +30,7 @@ from local import (
 from local.errors import LocalError
 from local.kube import Kube
 from local.layout import Layout, cache_root, find_or_claim, locked, release
+from local.nfs import placement
 from local.steps import Report, Steps
 
 PACKAGES = "packages"
@@ -77,6 +78,7 @@ def up(name: str, console: Console, size: int | None = None) -> Layout:
     Raises LocalError that names what failed and its log.
     """
     require_linux_root()
+    placement.require_fuse()
     layout = find_or_claim(name, size)
     room.require(cache_root(), layout.state)
     steps = Steps([PACKAGES, PROGRAMS, PYTHON, NETWORK, CONTROL_PLANE, IMAGES, NODES, ADDONS], console)

@@ -60,14 +60,18 @@ def ensure(layout: Layout, daemon: Daemon) -> None:
 
     Raises LocalError that names the log if it ends or does not serve within a minute.
     """
-    fingerprint = _fingerprint(daemon)
-    record = _read_record(layout, daemon.name)
-    pid = main_process(layout, daemon.name)
-    if pid is None or record is None or record["fingerprint"] != fingerprint:
+    if not runs_as(layout, daemon):
         stop(layout, daemon.name)
         pid = _start(layout, daemon)
-        _write_record(layout, daemon.name, {"pid": pid, "fingerprint": fingerprint})
+        _write_record(layout, daemon.name, {"pid": pid, "fingerprint": _fingerprint(daemon)})
     _wait_until_ready(layout, daemon)
+
+
+def runs_as(layout: Layout, daemon: Daemon) -> bool:
+    """Whether the daemon runs, and was started as it is to be now."""
+    record = _read_record(layout, daemon.name)
+    is_running = main_process(layout, daemon.name) is not None
+    return is_running and record is not None and record["fingerprint"] == _fingerprint(daemon)
 
 
 def stop(layout: Layout, name: str, grace: float = 5.0) -> None:

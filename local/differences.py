@@ -9,6 +9,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from local.kube import Object
 
 LONGEST_VALUE = 60
+KNOWN_LATER = "(known after `up`)"  # what is shown of a value that only a real run can know
 
 _BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
 _ABSENT = object()
@@ -56,5 +57,5 @@ def _shown(value: Any, secret: bool) -> str:  # noqa: ANN401 - any JSON value
     if secret:
         return "[secret]"
     text = value if isinstance(value, str) else json.dumps(value)
-    text = text.replace(UNKNOWN, "(known after `up`)")
+    text = text.replace(UNKNOWN, KNOWN_LATER)
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

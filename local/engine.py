@@ -21,9 +21,9 @@ from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest
 from pulumi.runtime.rpc import UNKNOWN
 
 from local import builder, hooks, rollout
-from local.differences import content, differences
+from local.differences import KNOWN_LATER, content, differences
 from local.errors import LocalError
-from local.kube import Kube, Object, describe
+from local.kube import Kube, Object, delete_and_wait, describe
 from local.outcomes import Outcome, Outcomes
 from local.ownership import FIELD_MANAGER, Identity, identity, marked, refuse_foreign
 from local.values import holds_secret, plain
@@ -45,11 +45,13 @@ class Engine(Mocks):
         self._outcomes = outcomes
         self._stashed = stashed
         self._requests: dict[tuple[str, str], RegisterResourceRequest] = {}
+        self._depths: dict[str, int] = {}  # by URN; greater than the depths of all that the resource depends on
         self._hooks: dict[str, Callback] = {}
         self._clusters: dict[tuple[str, Path | None], Kube] = {}
         self._providers: dict[str, Kube] = {}
         self._objects: dict[tuple[Kube, Identity], str] = {}
         self._lock = threading.Lock()
+        self._building = threading.Lock()
 
     def clusters(self) -> list[Kube]:
         return list(self._clusters.values())
@@ -63,15 +65,20 @@ class Engine(Mocks):
         with self._lock:
             self.failure = self.failure or error
 
-    def announce(self, request: RegisterResourceRequest) -> None:
+    def announce(self, request: RegisterResourceRequest, urn: str) -> None:
         """Take note of a resource's options, which `new_resource` does not get. Raises LocalError if it is there."""
         with self._lock:
             twice = (request.type, request.name) in self._requests
             self._requests[request.type, request.name] = request
+            self._depths[urn] = 1 + self._depth_of_dependencies(request)
         if twice:
             error = LocalError(f"two resources of type {request.type} are named {request.name!r}; rename one")
             self.fail(error)
             raise error
+
+    def _depth_of_dependencies(self, request: RegisterResourceRequest) -> int:
+        """How deep the deepest of them is; they were all announced before. (What is only read has no depth.)"""
+        return max((self._depths.get(urn, 0) for urn in request.dependencies), default=0)
 
     def announce_hook(self, name: str, callback: Callback) -> None:
         self._hooks[name] = callback
@@ -128,7 +135,9 @@ class Engine(Mocks):
             platform=what.get("platform"),
             login=builder.Login(account["username"], account["password"]) if account else None,
         )
-        with self._outcomes.of(f"image {build.name}") as work:
+        # One at a time: images share stages, which the second then finds in the builder's cache.
+        with self._building, self._outcomes.of(f"image {build.name}") as work:
+            self._stop_if_failed()
             if self.dry_run:
                 reference = builder.find(build)
                 changed = reference is None
@@ -172,14 +181,19 @@ class Engine(Mocks):
         return args.resource_id, live
 
     def _object(self, args: MockResourceArgs, inputs: dict[str, Any]) -> Made:
-        retained = self._requests[args.typ, args.name].retainOnDelete
-        wanted = marked(self._named(args, inputs), self._stack, retained=retained)
+        request = self._requests[args.typ, args.name]
+        depth = 1 + self._depth_of_dependencies(request)
+        wanted = marked(self._named(args, inputs), self._stack, depth=depth, retained=request.retainOnDelete)
         kube = self._cluster_of(args, wanted)
         self._claim(kube, wanted, args.name)
-        with self._outcomes.of(describe(wanted)) as work:
+        with self._outcomes.of(describe(wanted).replace(UNKNOWN, KNOWN_LATER)) as work:
             before = kube.get(wanted)
             refuse_foreign(before, self._stack)
-            live = self._would_be(kube, wanted) if self.dry_run else kube.apply(wanted, FIELD_MANAGER)
+            if before is not None and _must_go(before):
+                if not self.dry_run:
+                    delete_and_wait(kube, before)
+                before = None
+            live = self._would_be(kube, wanted, before) if self.dry_run else kube.apply(wanted, FIELD_MANAGER)
             if before is None:
                 work.outcome = Outcome.MADE
             elif content(before) != content(live):
@@ -209,12 +223,17 @@ class Engine(Mocks):
         if other != resource:
             raise LocalError(f"{describe(item)}: two resources are this object, {other!r} and {resource!r}")
 
-    def _would_be(self, kube: Kube, wanted: Object) -> Object:
+    def _would_be(self, kube: Kube, wanted: Object, before: Object | None) -> Object:
         """What the API server would make of an object. It can't tell for a namespace that it does not have yet."""
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": wanted["metadata"].get("namespace")}}
         if (kube, identity(namespace)) in self._objects and kube.get(namespace) is None:
-            return wanted
-        return kube.apply(wanted, FIELD_MANAGER, dry_run=True)
+            live = wanted
+        else:
+            live = kube.apply(wanted, FIELD_MANAGER, dry_run=True)
+        if before is None and wanted["kind"] == "Service":
+            # In a dry run, the server gives any address that is free: the real run will be given another.
+            return {**live, "spec": {**live["spec"], "clusterIP": wanted["spec"].get("clusterIP", UNKNOWN)}}
+        return live
 
     def _stoppable(self, report: Callable[[str], None]) -> Callable[[str], None]:
         """What is told of some long work ends it, if the run has failed meanwhile."""
@@ -224,6 +243,16 @@ class Engine(Mocks):
             report(state)
 
         return report_or_stop
+
+
+def _must_go(live: Object) -> bool:
+    """Whether a run that was cut off left an object that can't be used any more, and takes the place of a new one.
+
+    That is one that is being deleted, and a PersistentVolume whose claim is gone: it takes no other claim, not even one
+    of the same name.
+    """
+    is_released = live["kind"] == "PersistentVolume" and live.get("status", {}).get("phase") == "Released"
+    return is_released or "deletionTimestamp" in live["metadata"]
 
 
 def _differences(before: object, after: object, args: MockResourceArgs) -> list[str]:

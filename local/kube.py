@@ -1,4 +1,4 @@
-"""Kubernetes objects over the API, whatever their kind: applied server-side, read, listed by label and deleted."""
+"""Kubernetes objects over the API, whatever their kind: applied server-side, patched, read, listed and deleted."""
 
 import tempfile
 import time
@@ -18,7 +18,9 @@ from kubernetes.dynamic.exceptions import (
     ServiceUnavailableError,
 )
 
+from local import port_forward
 from local.errors import LocalError
+from local.port_forward import Forward
 
 Object = dict[str, Any]
 
@@ -92,6 +94,28 @@ class Kube:
         except DynamicApiError as error:
             raise LocalError(f"{describe(wanted)}: {_reason(error)}") from error
         return live.to_dict()  # type: ignore[no-any-return]
+
+    def patch(self, item: Object, changes: Object, manager: str) -> None:
+        """Change the live object's fields that are named; None removes one (a JSON merge patch, RFC 7386).
+
+        Raises LocalError with the API server's reason if it refuses, as it does when the changes name a
+        `resourceVersion` and somebody changed the object since.
+        """
+        metadata = item["metadata"]
+        try:
+            self._kind(item).patch(
+                name=metadata["name"],
+                namespace=metadata.get("namespace"),
+                body=changes,
+                content_type="application/merge-patch+json",
+                field_manager=manager,
+            )
+        except DynamicApiError as error:
+            raise LocalError(f"{describe(item)}: {_reason(error)}") from error
+
+    def forward(self, namespace: str, pod: str, port: int) -> Forward:
+        """A connection to a pod's port. Raises LocalError if the API server can't make one."""
+        return port_forward.connect(self._client.client, namespace, pod, port)
 
     def labelled(self, selector: str) -> Iterator[Object]:
         """All objects of all kinds and namespaces that the label selector picks."""

@@ -15,6 +15,7 @@ from local.daemons import Daemon
 from local.health import answers_ok, runtime_answers
 from local.layout import Layout, Node
 from local.network import enter
+from local.nfs import placement
 
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 CNI_PROGRAMS = "/usr/lib/cni"
@@ -44,11 +45,12 @@ KERNEL_SETTINGS = {
 def start(layout: Layout, node: Node, binaries: Path) -> None:
     """Start the node, or what is missing of it. Raises LocalError that names the log."""
     cgroups.create(kubelet_group(layout, node))
-    if daemons.main_process(layout, node.name) is None:
+    machine = _machine(layout, node)
+    if not daemons.runs_as(layout, machine):
         _mounted(node).unlink(missing_ok=True)  # an earlier machine's
-    daemons.ensure(layout, _machine(node))
-    machine = daemons.main_process(layout, node.name)
-    inside = ("nsenter", f"--target={machine}", "--mount", "--net", "--")
+    daemons.ensure(layout, machine)
+    process = daemons.main_process(layout, node.name)
+    inside = ("nsenter", f"--target={process}", "--mount", "--net", "--")
     daemons.ensure(layout, _containerd(layout, node, inside))
     daemons.ensure(layout, _kubelet(layout, node, inside, binaries))
     daemons.ensure(layout, kube_proxy(layout, node.name, node.address, inside, node.folder, binaries))
@@ -59,7 +61,7 @@ def kubelet_group(layout: Layout, node: Node) -> str:
     return f"{layout.cgroup}/pods/{node.name}"
 
 
-def _machine(node: Node) -> Daemon:
+def _machine(layout: Layout, node: Node) -> Daemon:
     """A process that holds the node's mount namespace, as its first process does on a real machine.
 
     What is mounted inside is never seen outside.
@@ -76,10 +78,16 @@ def _machine(node: Node) -> Daemon:
             f"set -e; mkdir -p {node.run}; mount --make-rshared /",
             *host.in_private(folders),
             *(f"mount --bind {file} /proc/sys/{name}" for name, file in settings.items()),
+            *placement.provide(layout, node),
             f"touch {_mounted(node)}; exec sleep infinity",
         ]
     )
-    return Daemon(node.name, (*enter(node), "unshare", "--mount", "sh", "-c", script), ready=_mounted(node).exists)
+    return Daemon(
+        node.name,
+        (*enter(node), "unshare", "--mount", "sh", "-c", script),
+        ready=_mounted(node).exists,
+        configuration=placement.script(layout, node),
+    )
 
 
 def _mounted(node: Node) -> Path:

@@ -1,7 +1,8 @@
 """Which objects of a cluster are a stack's.
 
 An object that the engine makes carries a label with the stack's name, from its creation on: that is how it is found
-again, also after a run that was cut off, and why an object of somebody else's is never taken over.
+again, also after a run that was cut off, and why an object of somebody else's is never taken over. Another label tells
+what must be there before it, and so be gone after it.
 """
 
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from local.kube import Kube, Object, describe
 
 STACK_LABEL = "ha-counter/stack"
 RETAINED_LABEL = "ha-counter/retained"
+DEPTH_LABEL = "ha-counter/depth"
 FIELD_MANAGER = "ha-counter-deploy"
 
 Identity = tuple[str, str, str, str]
@@ -22,9 +24,12 @@ def identity(item: Object) -> Identity:
     return item["apiVersion"].rpartition("/")[0], item["kind"], metadata.get("namespace") or "", metadata["name"]
 
 
-def marked(item: Object, stack: str, *, retained: bool) -> Object:
-    """The object with the labels of a stack's own. What is retained outlives the stack."""
-    marks = {STACK_LABEL: stack, **({RETAINED_LABEL: "true"} if retained else {})}
+def marked(item: Object, stack: str, *, depth: int, retained: bool) -> Object:
+    """The object with the labels of a stack's own.
+
+    `depth` is greater than that of all that the object depends on. What is retained outlives the stack.
+    """
+    marks = {STACK_LABEL: stack, DEPTH_LABEL: str(depth), **({RETAINED_LABEL: "true"} if retained else {})}
     metadata = item["metadata"]
     return {**item, "metadata": {**metadata, "labels": {**metadata.get("labels", {}), **marks}}}
 
@@ -40,7 +45,7 @@ def refuse_foreign(live: Object | None, stack: str) -> None:
 
 
 def owned(clusters: Iterable[Kube], stack: str) -> list[tuple[Kube, Object]]:
-    """All objects of the stack but what is to be retained, last made first."""
+    """All objects of the stack but what is to be retained, each before those that it depends on."""
     found = [
         (kube, item)
         for kube in clusters
@@ -49,10 +54,10 @@ def owned(clusters: Iterable[Kube], stack: str) -> list[tuple[Kube, Object]]:
         if any(entry["manager"] == FIELD_MANAGER for entry in item["metadata"].get("managedFields", []))
         and RETAINED_LABEL not in item["metadata"]["labels"]
     ]
-    return sorted(found, key=lambda pair: _age(pair[1]), reverse=True)
+    return sorted(found, key=lambda pair: _order(pair[1]), reverse=True)
 
 
-def _age(item: Object) -> tuple[str, int]:
-    """Sorts by when objects were made; of those of one second, what holds the others came first, then what they use."""
-    rank = 0 if item["kind"] == "Namespace" else 2 if item["kind"] in ("Deployment", "StatefulSet") else 1
-    return item["metadata"]["creationTimestamp"], rank
+def _order(item: Object) -> tuple[int, str]:
+    """Sorts by what depends on what. (Objects of a version that did not note it tell at least when they were made.)"""
+    metadata = item["metadata"]
+    return int(metadata["labels"].get(DEPTH_LABEL, 0)), metadata["creationTimestamp"]

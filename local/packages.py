@@ -19,6 +19,7 @@ NEEDED = {
     "conntrack": "conntrack",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "fusermount3": "fuse3",  # for its library, through which nodes mount NFS volumes
     "hey": "hey",  # the load of the README's walk-through
     "wrk": "wrk",  # that of `make bench`
 }

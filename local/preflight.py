@@ -21,7 +21,8 @@ from kubernetes.utils.quantity import parse_quantity
 
 from ha_counter.delivery import Existing, Load, Push, RegistryLogin
 from ha_counter.node_images import load_command
-from ha_counter.settings import EtcdSettings, ImageSettings, ResourceSettings, Settings, load_settings
+from ha_counter.settings import ImageSettings, NfsServerSettings, ResourceSettings, Settings, load_settings
+from ha_counter.snapshot_volume import ExistingClaim
 from ha_counter.spread import Spread
 from local import remains, stack_config
 from local.errors import LocalError, exit_code
@@ -44,8 +45,9 @@ def check(settings: Settings, kube: Kube) -> list[str]:
     faults = [
         *_nodes(settings, nodes),
         *_room(settings, kube, nodes),
-        *_storage(settings.etcd, kube),
+        *_storage(settings, kube),
         *_volumes(settings, kube),
+        *_claim(settings, kube),
         *_node_port(settings, kube),
         *_images(settings.images, scheme),
     ]
@@ -83,8 +85,7 @@ def _room(settings: Settings, kube: Kube, nodes: list[Object]) -> Iterator[str]:
     if not nodes:
         return  # which is said already
     free = _free(settings.cluster.namespace, kube, nodes)
-    counter, etcd = settings.counter, settings.etcd
-    workloads = {"counter": (counter.replicas, counter.resources), "etcd": (etcd.members, etcd.resources)}
+    workloads = _workloads(settings)
     wanted = {name: (pods, _requests(resources)) for name, (pods, resources) in workloads.items()}
     for resource in ("cpu", "memory"):
         needed = sum((pods * each[resource] for pods, each in wanted.values()), Decimal())
@@ -92,7 +93,7 @@ def _room(settings: Settings, kube: Kube, nodes: list[Object]) -> Iterator[str]:
         if needed > left:
             yield (
                 f"room: the pods request {needed:f} of {resource}, the nodes have {left:f} left; add nodes, "
-                f"or lower counter{resource.title()}Request and etcd{resource.title()}Request"
+                f"or lower {' and '.join(f'{name}{resource.title()}Request' for name in workloads)}"
             )
     for name, (_, each) in wanted.items():
         if not any(all(each[resource] <= room[resource] for resource in each) for room in free.values()):
@@ -104,12 +105,29 @@ def _room(settings: Settings, kube: Kube, nodes: list[Object]) -> Iterator[str]:
             )
 
 
+def _workloads(settings: Settings) -> dict[str, tuple[int, ResourceSettings]]:
+    """How many pods there are of each kind, and how large, by what the configuration calls them."""
+    counter, etcd, backup, server = settings.counter, settings.etcd, settings.backup, _nfs_server(settings)
+    return {
+        "counter": (counter.replicas, counter.resources),
+        "etcd": (etcd.members, etcd.resources),
+        **({"backup": (1, backup.resources)} if backup else {}),
+        **({"nfs": (1, server.resources)} if server else {}),
+    }
+
+
+def _nfs_server(settings: Settings) -> NfsServerSettings | None:
+    volume = settings.backup.volume if settings.backup else None
+    return volume if isinstance(volume, NfsServerSettings) else None
+
+
 def _requests(resources: ResourceSettings) -> dict[str, Decimal]:
     return {"cpu": parse_quantity(resources.cpu_request), "memory": parse_quantity(resources.memory_request)}
 
 
 def _free(namespace: str, kube: Kube, nodes: list[Object]) -> dict[str, dict[str, Decimal]]:
     """What pods of other namespaces leave of each node. The deployment's own make room for those that follow them."""
+    own = (namespace, remains.nfs_namespace(namespace))
     free = {
         node["metadata"]["name"]: {
             resource: parse_quantity(node["status"]["allocatable"][resource]) for resource in ("cpu", "memory")
@@ -118,7 +136,7 @@ def _free(namespace: str, kube: Kube, nodes: list[Object]) -> dict[str, dict[str
     }
     for pod in kube.list("v1", "Pod"):
         room = free.get(pod["spec"].get("nodeName", ""))
-        if room and pod["metadata"]["namespace"] != namespace and _is_active(pod):
+        if room and pod["metadata"]["namespace"] not in own and _is_active(pod):
             for resource in room:
                 room[resource] -= _requested(pod, resource)
     return free
@@ -133,13 +151,18 @@ def _requested(pod: Object, resource: str) -> Decimal:
     return sum((parse_quantity(request.get(resource, 0)) for request in requests_of), Decimal())
 
 
-def _storage(settings: EtcdSettings, kube: Kube) -> Iterator[str]:
+def _storage(settings: Settings, kube: Kube) -> Iterator[str]:
     classes = {found["metadata"]["name"]: found for found in kube.list("storage.k8s.io/v1", "StorageClass")}
-    wanted = settings.storage_class
-    if wanted and wanted not in classes:
-        yield f"storage: there is no StorageClass {wanted!r}; set etcdStorageClass to one of {sorted(classes)}"
-    if not wanted and not _default_classes(classes.values()):
-        yield f"storage: no StorageClass is the default; set etcdStorageClass to one of {sorted(classes)}"
+    server = _nfs_server(settings)
+    wanted = {
+        "etcdStorageClass": settings.etcd.storage_class,
+        **({"snapshotStorageClass": server.storage_class} if server else {}),
+    }
+    for key, name in wanted.items():
+        if name and name not in classes:
+            yield f"storage: there is no StorageClass {name!r}; set {key} to one of {sorted(classes)}"
+        if not name and not _default_classes(classes.values()):
+            yield f"storage: no StorageClass is the default; set {key} to one of {sorted(classes)}"
 
 
 def _default_classes(classes: Iterable[Object]) -> set[str]:
@@ -159,21 +182,48 @@ def _volumes(settings: Settings, kube: Kube) -> Iterator[str]:
     """
     etcd, namespace = settings.etcd, settings.cluster.namespace
     left = remains.volumes(kube, namespace)
-    if not left or kube.get(remains.stateful_set(namespace)):
-        return
-    advice = (
-        f"because etcd's volumes are still there, in namespace {namespace}; set it back, "
-        "or delete them, and so the count, with `make destroy`"
-    )
-    if etcd.members != remains.members(left):
-        yield f"volumes: etcdMembers is {etcd.members}: it must be {remains.members(left)}, {advice}"
+    if left and not kube.get(remains.stateful_set(namespace)):
+        advice = (
+            f"because etcd's volumes are still there, in namespace {namespace}; set it back, "
+            "or delete them, and so the count, with `make destroy`"
+        )
+        if etcd.members != remains.members(left):
+            yield f"volumes: etcdMembers is {etcd.members}: it must be {remains.members(left)}, {advice}"
+        yield from _unlike("etcd", etcd.storage, etcd.storage_class, left, kube, advice)
+    server, namespace = _nfs_server(settings), remains.nfs_namespace(namespace)
+    left = remains.snapshots_volumes(kube, namespace)
+    if server and left and not kube.get(remains.stateful_set(namespace, "nfs")):
+        advice = (
+            f"because the snapshots' volume is still there, in namespace {namespace}; set it back, "
+            "or delete it with the count, with `make destroy`"
+        )
+        yield from _unlike("snapshot", server.storage, server.storage_class, left, kube, advice)
+
+
+def _unlike(
+    prefix: str, storage: str, storage_class: str | None, left: list[Object], kube: Kube, advice: str
+) -> Iterator[str]:
+    """In what the claims that are left differ from those that would be made."""
     for size in sorted({claim["spec"]["resources"]["requests"]["storage"] for claim in left}):
-        if parse_quantity(size) != parse_quantity(etcd.storage):
-            yield f"volumes: etcdStorage is {etcd.storage!r}: it must be {size!r}, {advice}"
+        if parse_quantity(size) != parse_quantity(storage):
+            yield f"volumes: {prefix}Storage is {storage!r}: it must be {size!r}, {advice}"
     classes = _default_classes(kube.list("storage.k8s.io/v1", "StorageClass"))
-    allowed = {etcd.storage_class} if etcd.storage_class else classes
+    allowed = {storage_class} if storage_class else classes
     for name in sorted({claim["spec"].get("storageClassName", "") for claim in left} - allowed):
-        yield f"volumes: etcdStorageClass is {etcd.storage_class or ''!r}: it must be {name!r}, {advice}"
+        yield f"volumes: {prefix}StorageClass is {storage_class or ''!r}: it must be {name!r}, {advice}"
+
+
+def _claim(settings: Settings, kube: Kube) -> Iterator[str]:
+    """Without it the program would wait for a pod that waits for it."""
+    volume = settings.backup.volume if settings.backup else None
+    if not isinstance(volume, ExistingClaim):
+        return
+    metadata = {"namespace": settings.cluster.namespace, "name": volume.name}
+    if kube.get({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata}) is None:
+        yield (
+            f"snapshots: there is no PersistentVolumeClaim {volume.name} in namespace {settings.cluster.namespace}; "
+            "make it, or set another snapshotClaim"
+        )
 
 
 def _node_port(settings: Settings, kube: Kube) -> Iterator[str]:

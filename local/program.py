@@ -78,7 +78,8 @@ class _Monitor(MockMonitor):
         self._engine = engine
 
     def RegisterResource(self, request: RegisterResourceRequest) -> RegisterResourceResponse:  # noqa: N802
-        self._engine.announce(request)
+        urn = self.make_urn(request.parent, request.type, request.name)
+        self._engine.announce(request, urn)
         with _event_loop():
             response: RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         return response

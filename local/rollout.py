@@ -81,10 +81,10 @@ def _troubles(kube: Kube, live: Object) -> list[str]:
 def _pods_troubles(kube: Kube, live: Object) -> list[str]:
     selector = ",".join(f"{key}={value}" for key, value in live["spec"]["selector"]["matchLabels"].items())
     pods = kube.list("v1", "Pod", live["metadata"]["namespace"], selector)
-    return [trouble for pod in pods if (trouble := _trouble(pod))]
+    return [trouble for pod in pods if (trouble := _trouble(kube, pod))]
 
 
-def _trouble(pod: Object) -> str | None:
+def _trouble(kube: Kube, pod: Object) -> str | None:
     status = pod.get("status", {})
     name = pod["metadata"]["name"]
     scheduled = _condition(pod, "PodScheduled")
@@ -94,8 +94,21 @@ def _trouble(pod: Object) -> str | None:
         if container["ready"]:
             continue
         if waiting := container["state"].get("waiting"):
-            return f"{name}: {waiting.get('reason')}: {waiting.get('message', '')}"
+            return f"{name}: {waiting.get('reason')}: {waiting.get('message') or _last_warning(kube, pod)}"
         if ended := container["state"].get("terminated"):
             return f"{name}: ended with exit code {ended.get('exitCode')}: {ended.get('reason', '')}"
         return f"{name}: runs but is not ready; see `kubectl logs {name}`"
     return None
+
+
+def _last_warning(kube: Kube, pod: Object) -> str:
+    """What a container waits for that says nothing itself, as while its volumes are mounted: only events tell that."""
+    metadata = pod["metadata"]
+    warnings = [
+        event
+        for event in kube.list("v1", "Event", metadata["namespace"])
+        if event["type"] == "Warning"
+        and (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == ("Pod", metadata["name"])
+    ]
+    last = max(warnings, key=lambda event: event.get("lastTimestamp") or "", default={})
+    return str(last.get("message", ""))

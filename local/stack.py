@@ -9,31 +9,22 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import requests
 from rich.console import Console
 
-from local import cluster, control_plane, pulumi_cli, remains, stack_config
+from local import cluster, control_plane, last_snapshot, pulumi_cli, remains, stack_config
 from local.commands import run
+from local.confirmation import make_sure
 from local.errors import LocalError, exit_code
 from local.kube import Kube, delete_and_wait
-from local.layout import DEFAULT_NAME, Layout, find, remove_leftovers
+from local.layout import Layout, find, remove_leftovers
 from local.pulumi_cli import PulumiCli
 from local.stack_config import PROJECT_FOLDER, StackConfig
+from local.target import Target, add_arguments, target_of
 
 ANSWER_TIMEOUT = 30.0
-
-
-@dataclass(frozen=True)
-class Target:
-    """The cluster to deploy to, and what must be set so that an engine deploys there and nowhere else."""
-
-    context: str
-    kubeconfig: Path | None  # None: the one that kubectl takes
-    overrides: Mapping[str, str]
-    environment: Mapping[str, str]
-    layout: Layout | None  # of the local cluster, if it is one
+KEPT = "nothing was deleted"
 
 
 @dataclass(frozen=True)
@@ -83,7 +74,7 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
     """Bring up the local cluster unless a context is given, deploy, and say where the counter answers."""
     _preflight(arguments.stack, _overrides_to_come(arguments), {}, "--config-only")
     layout = None if arguments.context else cluster.up(arguments.cluster, console)
-    target = _checked(_target(arguments, layout), arguments.stack)
+    target = _checked(target_of(arguments, layout), arguments.stack)
     engine = _engine(arguments, target, console)
     engine.up()
     _say_where(target, engine, console)
@@ -91,7 +82,7 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
 
 def preview(arguments: argparse.Namespace, console: Console) -> None:
     """Print what `up` would do to a cluster that runs, and do nothing."""
-    target = _target(arguments, find(arguments.cluster))
+    target = target_of(arguments, find(arguments.cluster))
     if target.layout is not None and not control_plane.api_server_answers(target.layout):
         raise LocalError(f"local cluster {target.layout.name!r} does not answer; `make up` starts what has stopped")
     _engine(arguments, _checked(target, arguments.stack), console).preview()
@@ -101,7 +92,7 @@ def _overrides_to_come(arguments: argparse.Namespace) -> Mapping[str, str]:
     """What will be set for the cluster, which may not be there yet."""
     if arguments.context:
         return {"context": arguments.context}
-    return _target(arguments, find(arguments.cluster) or Layout(arguments.cluster, 0)).overrides
+    return target_of(arguments, find(arguments.cluster) or Layout(arguments.cluster, 0)).overrides
 
 
 def _checked(target: Target, stack: str) -> Target:
@@ -128,18 +119,28 @@ def _preflight(stack: str, overrides: Mapping[str, str], environment: Mapping[st
 
 
 def down(arguments: argparse.Namespace, console: Console) -> None:
-    """Delete the deployment and stop the local cluster. The namespace and the volumes stay, and so does the count."""
+    """Delete the deployment and stop the local cluster. The namespace and the volumes stay, and so does the count.
+
+    A last snapshot is taken first, where that can be done.
+    """
     target = _target_if_there(arguments, console)
     if target is None:
         return
     if target.layout is None or control_plane.api_server_answers(target.layout):
+        _take_last_snapshot(arguments, target, console)
         _engine(arguments, target, console).down()
     if target.layout is not None:
         cluster.down(target.layout, console)
 
 
+def _take_last_snapshot(arguments: argparse.Namespace, target: Target, console: Console) -> None:
+    config = stack_config.load(arguments.stack, target.overrides)
+    if config["snapshotVolume"] != "none":
+        last_snapshot.take(Kube(target.context, target.kubeconfig), config["namespace"], console)
+
+
 def destroy(arguments: argparse.Namespace, console: Console) -> None:
-    """Delete all there is of the deployment: the namespace with its volumes, and a local cluster altogether.
+    """Delete all there is of the deployment: the namespaces with their volumes, and a local cluster altogether.
 
     A namespace that others made or wrote to stays, without the volumes.
     """
@@ -150,7 +151,11 @@ def destroy(arguments: argparse.Namespace, console: Console) -> None:
     if target.layout is None:
         _destroy_in_context(arguments, target, console)
         return
-    _make_sure(f"This deletes the local cluster {target.context} with its volumes, and so the count.", arguments.yes)
+    make_sure(
+        f"This deletes the local cluster {target.context} with its volumes, and so the count and the snapshots there.",
+        arguments.yes,
+        otherwise=KEPT,
+    )
     engine = _engine(arguments, target, console)
     cluster.destroy(target.layout, console)
     engine.forget()
@@ -159,26 +164,38 @@ def destroy(arguments: argparse.Namespace, console: Console) -> None:
 def _destroy_in_context(arguments: argparse.Namespace, target: Target, console: Console) -> None:
     kube = Kube(target.context, target.kubeconfig)
     namespace = stack_config.load(arguments.stack, target.overrides)["namespace"]
-    where = f"namespace {namespace} in context {target.context}"
-    owners = remains.other_writers(kube, namespace)
-    if owners:
-        _make_sure(f"This deletes the deployment with its volumes from the {where}, and so the count.", arguments.yes)
-    else:
-        others = remains.other_objects(kube, namespace)
-        besides = f" With it goes what else is there: {', '.join(others)}." if others else ""
-        _make_sure(f"This deletes the {where} with its volumes, and so the count.{besides}", arguments.yes)
+    owners = {each: remains.other_writers(kube, each) for each in remains.namespaces(kube, namespace)}
+    make_sure(_consequence(kube, target.context, owners), arguments.yes, otherwise=KEPT)
     engine = _engine(arguments, target, console)
     engine.down()
     engine.forget()
-    for item in remains.volumes(kube, namespace) if owners else [remains.namespace_object(namespace)]:
-        delete_and_wait(kube, item)
-    if owners:
-        console.print(
-            f"The {where} stays, without the volumes: {', '.join(owners)} made it or wrote to it, too. To delete it:\n"
-            f"  {shlex.join(['kubectl', '--context', target.context, 'delete', 'namespace', namespace])}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    for each, others in owners.items():
+        for item in remains.left_inside(kube, each) if others else [remains.namespace_object(each)]:
+            delete_and_wait(kube, item)
+        if others:
+            console.print(
+                f"The namespace {each} in context {target.context} stays, without the volumes: "
+                f"{', '.join(others)} made it or wrote to it, too. To delete it:\n"
+                f"  {shlex.join(['kubectl', '--context', target.context, 'delete', 'namespace', each])}",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def _consequence(kube: Kube, context: str, owners: Mapping[str, list[str]]) -> str:
+    """What it means to delete the deployment, by the others that each of its namespaces belongs to, too."""
+    parts = [
+        f"the deployment with its volumes from the namespace {namespace}"
+        if others
+        else f"the namespace {namespace} with its volumes"
+        for namespace, others in owners.items()
+    ]
+    lost = "the count and its snapshots" if len(owners) > 1 else "the count"
+    besides = [
+        item for namespace, others in owners.items() if not others for item in remains.other_objects(kube, namespace)
+    ]
+    more = f" With it goes what else is there: {', '.join(besides)}." if besides else ""
+    return f"This deletes {' and '.join(parts)} in context {context}, and so {lost}.{more}"
 
 
 def _finish_destroying(arguments: argparse.Namespace) -> None:
@@ -188,18 +205,8 @@ def _finish_destroying(arguments: argparse.Namespace) -> None:
     _engine(arguments, gone, Console(quiet=True)).forget()
 
 
-def _make_sure(consequence: str, yes: bool) -> None:
-    """Raises LocalError unless the user agrees."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise LocalError(f"{consequence} To say yes without being asked: YES=1")
-    if input(f"{consequence} Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise LocalError("nothing was deleted")
-
-
 def output(arguments: argparse.Namespace) -> None:
-    engine = _engine(arguments, _target(arguments, find(arguments.cluster)), Console(quiet=True))
+    engine = _engine(arguments, target_of(arguments, find(arguments.cluster)), Console(quiet=True))
     print(engine.output(arguments.key))
 
 
@@ -209,18 +216,7 @@ def _target_if_there(arguments: argparse.Namespace, console: Console) -> Target 
     if layout is None and not arguments.context:
         console.print(f"no local cluster {arguments.cluster}")
         return None
-    return _target(arguments, layout)
-
-
-def _target(arguments: argparse.Namespace, layout: Layout | None) -> Target:
-    if arguments.context:
-        overrides = {"context": arguments.context}
-        kubeconfig = stack_config.load(arguments.stack, overrides)["kubeconfig"]
-        return Target(arguments.context, Path(kubeconfig) if kubeconfig else None, overrides, {}, None)
-    if layout is None:
-        raise LocalError(f"there is no local cluster {arguments.cluster!r}; `make up` makes it")
-    overrides = {"context": layout.name, "registry": layout.registry}
-    return Target(layout.name, layout.kubeconfig, overrides, layout.environment, layout)
+    return target_of(arguments, layout)
 
 
 def _engine(arguments: argparse.Namespace, target: Target, console: Console) -> Engine:
@@ -292,10 +288,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
     parser.add_argument("command", choices=["up", "preview", "down", "destroy", "output"])
     parser.add_argument("key", nargs="?", help="with `output`: print only this one")
-    parser.add_argument("--stack", default="dev", help="whose values to use (default: %(default)s)")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--cluster", default=DEFAULT_NAME, help="name of the local cluster (default: %(default)s)")
-    where.add_argument("--context", default="", help="deploy to this context of your kubeconfig instead")
+    add_arguments(parser)
     parser.add_argument(
         "--engine", choices=["", "pulumi", "local"], default="", help="default: pulumi where it is on PATH, else local"
     )

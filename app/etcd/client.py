@@ -12,9 +12,7 @@ The stubs are python3-etcd3's (module etcd3). Its client class is not used: afte
 for five minutes (`Endpoint.time_retry`), and its exceptions drop what etcd said.
 """
 
-import logging
 import random
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,12 +22,11 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
+from etcd.channel import resolve, to_any_of
 from etcd.endpoints import Endpoint
 from etcd.errors import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
 from etcd.events import EtcdEvents
 from etcd.health import EtcdHealth
-
-_log = logging.getLogger(__name__)
 
 # Seconds. A call takes milliseconds, on a busy machine tenths of a second. What takes longer is a member that hangs, or
 # that has no leader: another one is asked then. What a member sent on to a leader that is gone is lost, and the others
@@ -42,23 +39,6 @@ RENEWAL_INTERVAL = 0.3
 
 # Seconds between two looks for the leader.
 LEADER_INTERVAL = 5.0
-
-_CHANNEL_OPTIONS = (
-    # A transaction must never be sent twice: gRPC can't know whether the first one was applied.
-    ("grpc.enable_retries", 0),
-    # How long one attempt to connect may take, and how long to wait before the next: 20 s and up to 120 s if not set.
-    ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    # A member that hangs is given up when a ping stays unanswered for a second (ping_timeout), one that packets don't
-    # reach when nothing is acknowledged for a second (keepalive_timeout, which gRPC makes TCP_USER_TIMEOUT). etcd
-    # breaks connections that ping more often than every 5 s.
-    ("grpc.keepalive_time_ms", 5000),
-    ("grpc.keepalive_timeout_ms", 1000),
-    ("grpc.http2.ping_timeout_ms", 1000),
-    # A proxy from the environment is for other traffic.
-    ("grpc.enable_http_proxy", 0),
-)
 
 # What etcd itself says of a request that it has not applied and will not, by status (api/v3rpc/rpctypes/error.go in
 # etcd's source). With any other status, or from gRPC on the way, nobody knows. Not among them is that the database is
@@ -198,7 +178,7 @@ class EtcdClient:
     def _connect_to_next(self) -> _Connection | None:
         """Connect to another member, or if it can't be reached, to any. None if no name can be resolved."""
         self._endpoints.rotate(-1)
-        addresses = [address for endpoint in self._endpoints for address in _resolve(endpoint)]
+        addresses = [address for endpoint in self._endpoints for address in resolve(endpoint)]
         return _connect(addresses) if addresses else None
 
 
@@ -229,17 +209,8 @@ def _keep_alive(connection: _Connection) -> Callable[..., Any]:
     return call
 
 
-def _resolve(endpoint: Endpoint) -> list[str]:
-    try:
-        found = socket.getaddrinfo(endpoint.host, endpoint.port, socket.AF_INET, socket.SOCK_STREAM)
-    except OSError as error:
-        _log.debug("%s: %s", endpoint.host, error)
-        return []
-    return [f"{address[0]!s}:{address[1]!s}" for *_, address in found]
-
-
 def _connect(addresses: Sequence[str]) -> _Connection:
-    channel = grpc.insecure_channel("ipv4:" + ",".join(addresses), options=_CHANNEL_OPTIONS)
+    channel = to_any_of(addresses)
     return _Connection(
         channel,
         etcdrpc.KVStub(channel),

@@ -7,9 +7,11 @@
 | `o/ID`       | the owner's address       | as long as the owner's lease           |
 | `i/KEY`      | ID batch position size    | 24 h and more, on a lease of records   |
 | `r/ID/BATCH` | the count after the batch, or `?` | likewise                       |
+| `epoch`      | how often etcd was restored, and one more | for good                       |
 
 The count is the sum of the totals under `c/`. ID names one life of one shard and is never used again. BATCH numbers an
-owner's batches; no number is used twice under an ID. KEY is an Idempotency-Key.
+owner's batches; no number is used twice under an ID. KEY is an Idempotency-Key. A restore writes `epoch`; without it
+the epoch is 1.
 """
 
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ COUNT_PREFIX = b"c/"
 BASE = b"c/base"
 SHARD_PREFIX = b"c/s/"
 OWNER_PREFIX = b"o/"
+EPOCH = b"epoch"
+
+# The epoch of a cluster that does not say: one that was never restored.
+FIRST_EPOCH = 1
 
 # What a result says that nobody can know any more.
 UNKNOWN_COUNT = b"?"
@@ -106,6 +112,12 @@ def parse_result(key: bytes, value: bytes) -> int | None:
         return None
     [count] = _numbers(key, value, count=1)
     return count
+
+
+def parse_epoch(value: bytes) -> int:
+    """Raises UnreadableKeyError."""
+    [epoch] = _numbers(EPOCH, value, count=1)
+    return epoch
 
 
 def total_of(key: bytes, value: bytes) -> int:

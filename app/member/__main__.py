@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 
-from member import launcher
+from member import launcher, settings
+from service.environment import SettingsError, describe
 
 
 def main() -> int:
@@ -12,19 +14,23 @@ def main() -> int:
     argparse.ArgumentParser(
         prog="member",
         description=__doc__,
-        epilog=launcher.ENVIRONMENT,
+        epilog=describe(settings.variables({})),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
+    # The first process of a container has no default for this: without a handler it would wait on.
+    signal.signal(signal.SIGTERM, _end)
     try:
-        member = launcher.from_environment(os.environ)
-    except launcher.SettingsError as error:
+        launcher.launch(settings.from_environment(os.environ))
+    except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    try:
-        launcher.launch(member)
     except OSError as error:
         print(f"etcd can't be started: {error}", file=sys.stderr)
         return 1
+
+
+def _end(*_: object) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -1,115 +1,140 @@
-"""Turn the pod's environment into the command line of its etcd member.
+"""Decide how a member starts, do what comes before, and become etcd.
 
-The variables don't begin with ETCD_: etcd takes every such variable for a flag.
+A member without data starts as a new one only where nobody can have counted yet. In doubt it waits, and says for what:
+a cluster that began anew beside its snapshots would count from 1, as if nothing had been.
 """
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
-ETCD = "/usr/local/bin/etcd"
+from member import backup, command, folder, peers
+from member.backup import BackupError
+from member.folder import Contents
+from member.restore import RestoreError, restore
+from member.settings import Member, Restoration
 
-ENVIRONMENT = """\
-environment:
-  MY_POD_NAME           the pod's name, which ends in its ordinal: etcd-1
-  MEMBERS               the members' names in the order of the ordinals: etcd0,etcd1,etcd2
-                        (each is also the DNS name that the other members reach it by)
-  CLUSTER_TOKEN         a text that sets this cluster apart from every other one
-  DATA_DIR              where the member keeps its data (default: /var/lib/etcd/data)
-  COMPACTION_RETENTION  how long etcd keeps old revisions, as a Go duration (default: 15m)"""
-
-_DEFAULT_DATA_DIR = "/var/lib/etcd/data"
-_DEFAULT_RETENTION = "15m"
-
-_ORDINAL = re.compile(r"-(0|[1-9][0-9]*)$", re.ASCII)
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
-_DURATION = re.compile(r"([0-9]+(h|m|s))+", re.ASCII)
+# Seconds between two looks while the member waits.
+PAUSE = 1.0
 
 
 @dataclass(frozen=True)
-class Member:
-    """One member of the cluster, and what it needs to know to start."""
+class Start:
+    """Become etcd; `why` is what the log says of it."""
 
-    name: str
-    cluster: tuple[str, ...]
-    token: str
-    data_dir: Path
-    retention: str
+    why: str
 
 
-class SettingsError(Exception):
-    """The environment can't be used. The text names every variable at fault, its value and what would be right."""
+@dataclass(frozen=True)
+class Restore:
+    """Make the folder anew first."""
+
+    restoration: Restoration
 
 
-def from_environment(environment: Mapping[str, str]) -> Member:
-    """Return the member that `environment` describes. Raises SettingsError with all faults at once."""
-    faults = list(_faults(environment))
-    if faults:
-        raise SettingsError("\n  ".join(["The environment is wrong:", *faults]))
-    cluster = tuple(environment["MEMBERS"].split(","))
-    ordinal = environment["MY_POD_NAME"].rpartition("-")[2]
-    return Member(
-        name=cluster[int(ordinal)],
-        cluster=cluster,
-        token=environment["CLUSTER_TOKEN"],
-        data_dir=Path(environment.get("DATA_DIR", _DEFAULT_DATA_DIR)),
-        retention=environment.get("COMPACTION_RETENTION", _DEFAULT_RETENTION),
-    )
+@dataclass(frozen=True)
+class Wait:
+    """Do nothing yet; `reason` says what for, and who decides."""
+
+    reason: str
 
 
-def command(member: Member) -> list[str]:
-    """Return etcd's command line, program first. Source: https://etcd.io/docs/v3.6/op-guide/configuration/"""
-    return [
-        ETCD,
-        f"--name={member.name}",
-        f"--data-dir={member.data_dir}",
-        "--listen-client-urls=http://0.0.0.0:2379",
-        f"--advertise-client-urls=http://{member.name}:2379",
-        "--listen-peer-urls=http://0.0.0.0:2380",
-        f"--initial-advertise-peer-urls={_peer_url(member.name)}",
-        # Apart from the clients' port, so that probes get through whatever the clients do.
-        "--listen-metrics-urls=http://0.0.0.0:2381",
-        # etcd passes over the initial cluster, its state and its token where it finds data.
-        f"--initial-cluster={','.join(f'{name}={_peer_url(name)}' for name in member.cluster)}",
-        "--initial-cluster-state=new",
-        f"--initial-cluster-token={member.token}",
-        "--feature-gates=InitialCorruptCheck=true",
-        "--auto-compaction-mode=periodic",
-        f"--auto-compaction-retention={member.retention}",
-    ]
+@dataclass(frozen=True)
+class Ask:
+    """There are no data here: what others know decides."""
+
+
+def decide(contents: Contents, restoration: Restoration | None) -> Start | Restore | Wait | Ask:
+    """Return what a member does whose folder has `contents`, where the record asks for `restoration`."""
+    if restoration is not None and contents.epoch != restoration.epoch:
+        if contents.epoch is not None and contents.epoch > restoration.epoch:
+            return Wait(
+                f"its data are of epoch {contents.epoch}, and an older one is to be restored: {restoration.epoch}"
+            )
+        return Restore(restoration)
+    if contents.log:
+        return Start("data found")
+    if contents.epoch is None:
+        return Ask()
+    if restoration is not None and restoration.sha256 is None:
+        return Start(f"epoch {contents.epoch} begins with nothing")
+    return Wait(f"its data of epoch {contents.epoch} are gone: `make restore` decides")
+
+
+def decide_without_data(snapshots: bool, never_started: bool) -> Start | Wait:
+    """Return what a member without data does.
+
+    Args:
+        snapshots: Whether there are any.
+        never_started: Whether the others know that it was never started among them.
+    """
+    if not snapshots:
+        return Start("no data yet")
+    if never_started:
+        return Start("no data yet, and the other members say that it was never started")
+    return Wait("no data here, but there are snapshots: `make restore` decides")
 
 
 def launch(member: Member) -> NoReturn:
-    """Become etcd: same process, so that signals reach it. Raises OSError if that can't be."""
-    found = "data found" if (member.data_dir / "member").is_dir() else "no data yet"
+    """Become etcd: same process, so that signals reach it. Restores and waits first, for as long as it takes.
+
+    Raises OSError if etcd can't be started, or the folder can't be read.
+    """
+    folder.clear(member.data_dir)
+    said = None
+    while True:
+        reason = _advance(member)
+        if reason is None:
+            continue
+        if reason != said:
+            _say(f"waiting: {reason}")
+            said = reason
+        time.sleep(PAUSE)
+
+
+def _advance(member: Member) -> str | None:
+    """Do what comes next. Returns what must be waited for, if anything."""
+    decision = _decide(member)
+    if isinstance(decision, Start):
+        _become_etcd(member, decision.why)
+    if isinstance(decision, Restore):
+        return _restore(member, decision.restoration)
+    return decision.reason
+
+
+def _decide(member: Member) -> Start | Restore | Wait:
+    decision = decide(folder.look(member.data_dir), member.restoration)
+    return _decide_by_others(member) if isinstance(decision, Ask) else decision
+
+
+def _decide_by_others(member: Member) -> Start | Wait:
+    if not member.backup_url:
+        return decide_without_data(snapshots=False, never_started=False)
+    try:
+        snapshots = backup.has_snapshots(member.backup_url)
+    except BackupError as error:
+        return Wait(f"no data here, and only backup knows whether there are snapshots: {error}")
+    return decide_without_data(snapshots, never_started=snapshots and peers.say_never_started(member))
+
+
+def _restore(member: Member, restoration: Restoration) -> str | None:
+    """Returns why it could not be done, if it could not."""
+    try:
+        restore(member, restoration)
+    except RestoreError as error:
+        return f"restoring epoch {restoration.epoch} failed: {error}"
+    _say(f"restored from {restoration.sha256 or 'nothing'} as epoch {restoration.epoch}")
+    return None
+
+
+def _become_etcd(member: Member, why: str) -> NoReturn:
     # etcd complains of a data folder that others may read.
     member.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    arguments = command(member)
-    print(f"{found} in {member.data_dir}, starting: {' '.join(arguments)}", flush=True)  # exec drops what is buffered
+    arguments = command.start(member)
+    _say(f"{why} in {member.data_dir}, starting: {' '.join(arguments)}")
     os.execv(arguments[0], arguments)
 
 
-def _peer_url(name: str) -> str:
-    return f"http://{name}:2380"
-
-
-def _faults(environment: Mapping[str, str]) -> Iterator[str]:
-    def fault(variable: str, rule: str) -> str:
-        value = f"={environment[variable]!r}" if variable in environment else " is not set, but"
-        return f"{variable}{value} must be {rule}"
-
-    names = environment.get("MEMBERS", "").split(",")
-    ordinal = _ORDINAL.search(environment.get("MY_POD_NAME", ""))
-    if len(set(names)) < len(names) or not all(_DNS_LABEL.fullmatch(name) for name in names):
-        yield fault("MEMBERS", "the members' names, all different, parted by commas: etcd0,etcd1,etcd2")
-    if ordinal is None or int(ordinal[1]) >= len(names):
-        yield fault("MY_POD_NAME", "the pod's name, which ends in its ordinal among MEMBERS: etcd-0 for the first")
-    if not environment.get("CLUSTER_TOKEN"):
-        yield fault("CLUSTER_TOKEN", "a text that sets this cluster apart from every other one")
-    if not Path(environment.get("DATA_DIR", _DEFAULT_DATA_DIR)).is_absolute():
-        yield fault("DATA_DIR", "an absolute path")
-    if not _DURATION.fullmatch(environment.get("COMPACTION_RETENTION", _DEFAULT_RETENTION)):
-        yield fault("COMPACTION_RETENTION", "a duration like 15m or 1h30m")
+def _say(text: str) -> None:
+    print(text, flush=True)  # exec drops what is buffered

@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ha_counter.etcd import EtcdCluster
+from ha_counter.etcd_endpoints import EtcdEndpoints
 from ha_counter.labels import labels, selector
 from ha_counter.pods import container_security, pod_spec, resource_requirements, variable, variable_from_pod
 from ha_counter.settings import CounterSettings
@@ -30,6 +31,7 @@ class CounterArgs:
         image: Reference of the counter's image.
         pull_secrets: Names of the Secrets that the registry wants, if it wants any.
         spread: How strictly pods are kept on different nodes.
+        endpoints: Where the members of etcd are.
         etcd: The cluster that the counter counts in.
         settings: Number of pods, their size, how much they log, and the node port.
     """
@@ -38,6 +40,7 @@ class CounterArgs:
     image: pulumi.Input[str]
     pull_secrets: Sequence[pulumi.Input[str]]
     spread: Spread
+    endpoints: EtcdEndpoints
     etcd: EtcdCluster
     settings: CounterSettings
 
@@ -76,7 +79,7 @@ class Counter(pulumi.ComponentResource):
                     metadata=k8s.meta.v1.ObjectMetaArgs(
                         labels=_LABELS,
                         # Pods read the ConfigMap once, when they start: this makes them roll when it changes.
-                        annotations={"ha-counter/etcd-endpoints": args.etcd.endpoints},
+                        annotations={"ha-counter/etcd-endpoints": args.endpoints.urls},
                     ),
                     spec=pod_spec(
                         container=_container(args),
@@ -131,7 +134,7 @@ def _container(args: CounterArgs) -> k8s.core.v1.ContainerArgs:
             variable_from_pod("MY_POD_NAMESPACE", "metadata.namespace"),
             variable_from_pod("MY_NODE_NAME", "spec.nodeName"),
             variable_from_pod("MY_POD_IP", "status.podIP"),
-            _etcd_endpoints(args.etcd),
+            args.endpoints.variable(),
             variable("LOG_LEVEL", args.settings.log_level),
         ],
         ports=[
@@ -160,15 +163,4 @@ def _container(args: CounterArgs) -> k8s.core.v1.ContainerArgs:
         ),
         resources=resource_requirements(args.settings.resources),
         security_context=container_security(),
-    )
-
-
-def _etcd_endpoints(etcd: EtcdCluster) -> k8s.core.v1.EnvVarArgs:
-    return k8s.core.v1.EnvVarArgs(
-        name="ETCD_ENDPOINTS",
-        value_from=k8s.core.v1.EnvVarSourceArgs(
-            config_map_key_ref=k8s.core.v1.ConfigMapKeySelectorArgs(
-                name=etcd.config_map.metadata.name, key=etcd.ENDPOINTS_KEY
-            )
-        ),
     )

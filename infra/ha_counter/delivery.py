@@ -1,7 +1,17 @@
 """How the nodes get the images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+
+class Target(StrEnum):
+    """The images, by the Dockerfile's targets."""
+
+    COUNTER = "counter"
+    ETCD = "etcd"
+    BACKUP = "backup"
+    NFS = "nfs"
 
 
 class DeliveryKind(StrEnum):
@@ -47,8 +57,7 @@ class Load:
 class Existing:
     """Images are there already, and are pulled by these references. Nothing is built."""
 
-    counter: str
-    etcd: str
+    references: Mapping[Target, str]
 
 
 Delivery = Push | Load | Existing

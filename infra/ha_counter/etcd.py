@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ha_counter import record
+from ha_counter.backup import Backup
+from ha_counter.etcd_endpoints import CLIENT_PORT, member_names
 from ha_counter.labels import labels, selector
 from ha_counter.pods import (
     container_security,
@@ -17,10 +20,10 @@ from ha_counter.pods import (
 )
 from ha_counter.settings import EtcdSettings
 from ha_counter.spread import Spread, spread_over_nodes
+from ha_counter.volume_claims import volume_claim_template
 
 WORKLOAD = "etcd"
 _LABELS = labels(WORKLOAD, "database")
-_CLIENT_PORT = 2379
 _PEER_PORT = 2380
 _METRICS_PORT = 2381
 _VOLUME = "data"
@@ -37,7 +40,9 @@ class EtcdClusterArgs:
         image: Reference of the image whose entry point starts a member.
         pull_secrets: Names of the Secrets that the registry wants, if it wants any.
         spread: How strictly members are kept on different nodes.
-        token: Tells this etcd cluster from others that its members might meet by mistake.
+        token: Tells this etcd cluster from others that its members might meet by mistake, until the record has another.
+        record: What was decided about the cluster.
+        backup: What a member asks before it starts without data, if there are snapshots.
         settings: Size of the cluster and of its members.
     """
 
@@ -46,6 +51,8 @@ class EtcdClusterArgs:
     pull_secrets: Sequence[pulumi.Input[str]]
     spread: Spread
     token: str
+    record: k8s.core.v1.ConfigMap
+    backup: Backup | None
     settings: EtcdSettings
 
 
@@ -55,22 +62,14 @@ class EtcdCluster(pulumi.ComponentResource):
     Member N is pod `etcd-N`; the others and all clients know it as `etcdN`, the name of its Service.
 
     Attributes:
-        endpoints: The members' client URLs, with commas between them.
-        config_map: Holds them for pods to read, under `ENDPOINTS_KEY`.
         stateful_set: The members. It exists once all of them are ready.
     """
 
-    ENDPOINTS_KEY = "endpoints"
-
-    endpoints: str
-    config_map: k8s.core.v1.ConfigMap
     stateful_set: k8s.apps.v1.StatefulSet
 
     def __init__(self, name: str, args: EtcdClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ha-counter:index:EtcdCluster", name, None, opts)
-        members = [f"etcd{ordinal}" for ordinal in range(args.settings.members)]
-        self.endpoints = ",".join(f"http://{member}:{_CLIENT_PORT}" for member in members)
-        self.config_map = self._config_map(args)
+        members = member_names(args.settings.members)
         services = [
             self._governing_service(args),
             *(self._member_service(args, member, ordinal) for ordinal, member in enumerate(members)),
@@ -78,15 +77,7 @@ class EtcdCluster(pulumi.ComponentResource):
         self.stateful_set = self._stateful_set(args, members, services)
         self._client_service(args)
         self._disruption_budget(args)
-        self.register_outputs({"endpoints": self.endpoints})
-
-    def _config_map(self, args: EtcdClusterArgs) -> k8s.core.v1.ConfigMap:
-        return k8s.core.v1.ConfigMap(
-            "etcd-config",
-            metadata=_metadata(args, name="etcd-config"),
-            data={self.ENDPOINTS_KEY: self.endpoints},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        self.register_outputs({})
 
     def _governing_service(self, args: EtcdClusterArgs) -> k8s.core.v1.Service:
         """The headless Service that a StatefulSet must name. It gives each pod a DNS name of its own."""
@@ -97,7 +88,7 @@ class EtcdCluster(pulumi.ComponentResource):
                 cluster_ip="None",
                 selector=selector(WORKLOAD),
                 publish_not_ready_addresses=True,
-                ports=[_service_port("client", _CLIENT_PORT), _service_port("peer", _PEER_PORT)],
+                ports=[_service_port("client", CLIENT_PORT), _service_port("peer", _PEER_PORT)],
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -111,7 +102,7 @@ class EtcdCluster(pulumi.ComponentResource):
                 selector={**selector(WORKLOAD), "statefulset.kubernetes.io/pod-name": f"etcd-{ordinal}"},
                 # Members must find one another to form a cluster, and are ready only when they have formed it.
                 publish_not_ready_addresses=True,
-                ports=[_service_port("client", _CLIENT_PORT), _service_port("peer", _PEER_PORT)],
+                ports=[_service_port("client", CLIENT_PORT), _service_port("peer", _PEER_PORT)],
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -122,7 +113,7 @@ class EtcdCluster(pulumi.ComponentResource):
             metadata=_metadata(args, name="etcd-client"),
             spec=k8s.core.v1.ServiceSpecArgs(
                 selector=selector(WORKLOAD),
-                ports=[_service_port("client", _CLIENT_PORT)],
+                ports=[_service_port("client", CLIENT_PORT)],
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -150,10 +141,19 @@ class EtcdCluster(pulumi.ComponentResource):
                         grace_seconds=_GRACE_SECONDS,
                     ),
                 ),
-                volume_claim_templates=[_volume_claim(args.settings)],
+                volume_claim_templates=[
+                    volume_claim_template(_VOLUME, args.settings.storage, args.settings.storage_class)
+                ],
             ),
-            # Without its Services a member's first look-up of the others fails, and DNS remembers that for a while.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=services),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[
+                    # Without them a member's first look-up of the others fails, and DNS remembers that for a while.
+                    *services,
+                    # A member that has no data waits for its answer.
+                    *([args.backup.service] if args.backup else []),
+                ],
+            ),
         )
 
     def _disruption_budget(self, args: EtcdClusterArgs) -> k8s.policy.v1.PodDisruptionBudget:
@@ -186,13 +186,15 @@ def _container(args: EtcdClusterArgs, members: list[str]) -> k8s.core.v1.Contain
             variable_from_pod("MY_POD_NAME", "metadata.name"),
             variable("MEMBERS", ",".join(members)),
             variable("CLUSTER_TOKEN", args.token),
+            *record.variables(args.record),
+            variable("BACKUP_URL", Backup.URL if args.backup else ""),
             # Below the volume's root, which belongs to whoever made the volume.
             variable("DATA_DIR", f"{_VOLUME_PATH}/data"),
             # Go 1.24, by which etcd 3.6 is built, would plan for all processors of the node, whatever the limit.
             variable_from_limit("GOMAXPROCS", "limits.cpu"),
         ],
         ports=[
-            k8s.core.v1.ContainerPortArgs(name="client", container_port=_CLIENT_PORT),
+            k8s.core.v1.ContainerPortArgs(name="client", container_port=CLIENT_PORT),
             k8s.core.v1.ContainerPortArgs(name="peer", container_port=_PEER_PORT),
             k8s.core.v1.ContainerPortArgs(name="metrics", container_port=_METRICS_PORT),
         ],
@@ -201,6 +203,12 @@ def _container(args: EtcdClusterArgs, members: list[str]) -> k8s.core.v1.Contain
         startup_probe=_probe("/livez", period_seconds=2, failure_threshold=150),
         liveness_probe=_probe("/livez", period_seconds=10, failure_threshold=6),
         readiness_probe=_probe("/readyz", period_seconds=3, failure_threshold=3),
+        # Before it is told to end, a leader has a snapshot saved. The program sees to it that this takes 8 s at most.
+        lifecycle=k8s.core.v1.LifecycleArgs(
+            pre_stop=k8s.core.v1.LifecycleHandlerArgs(
+                exec_=k8s.core.v1.ExecActionArgs(command=["python", "-m", "member.pre_stop"])
+            )
+        ),
         resources=resource_requirements(args.settings.resources),
         security_context=container_security(),
     )
@@ -213,18 +221,4 @@ def _probe(path: str, period_seconds: int, failure_threshold: int) -> k8s.core.v
         failure_threshold=failure_threshold,
         # A member on a busy disk may take longer than the default of 1 s, and is as well as before.
         timeout_seconds=5,
-    )
-
-
-def _volume_claim(settings: EtcdSettings) -> k8s.core.v1.PersistentVolumeClaimArgs:
-    return k8s.core.v1.PersistentVolumeClaimArgs(
-        # The API server adds these two where they are missing, and server-side apply then sees a change.
-        api_version="v1",
-        kind="PersistentVolumeClaim",
-        metadata=k8s.meta.v1.ObjectMetaArgs(name=_VOLUME),
-        spec=k8s.core.v1.PersistentVolumeClaimSpecArgs(
-            access_modes=["ReadWriteOnce"],
-            storage_class_name=settings.storage_class,
-            resources=k8s.core.v1.VolumeResourceRequirementsArgs(requests={"storage": settings.storage}),
-        ),
     )

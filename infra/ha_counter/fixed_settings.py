@@ -8,11 +8,11 @@ ways that the others do. `protect` would also refuse to destroy the stack. The s
 `StackReference`, get the new values from a run that was refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from ha_counter.settings import Settings
+from ha_counter.settings import NfsServerSettings, Settings
 
 # Why each of them can't be changed.
 _REASONS = {
@@ -21,6 +21,8 @@ _REASONS = {
     "etcdMembers": "to add or remove members is not supported yet",
     "etcdStorage": "Kubernetes does not change the volumes of a StatefulSet",
     "etcdStorageClass": "Kubernetes does not change the volumes of a StatefulSet",
+    "snapshotStorage": "Kubernetes does not change the volumes of a StatefulSet",
+    "snapshotStorageClass": "Kubernetes does not change the volumes of a StatefulSet",
 }
 
 
@@ -33,10 +35,13 @@ def context_of_unchanged(settings: Settings) -> pulumi.Output[str]:
         pulumi.RunError: When the output is resolved, if a live stack would lose what it has. The message names each
             key, its value, the one to keep, and why.
     """
-    now = _fixed(settings)
+    remembered = {"fixed-settings": _fixed(settings), **_fixed_of_nfs_server(settings)}
+    firsts = [pulumi.Stash(name, input=values).output for name, values in remembered.items()]
 
-    def context(first: Mapping[str, str]) -> str:
-        faults = list(_changes(first, now))
+    def context(firsts: Sequence[Mapping[str, str]]) -> str:
+        faults = [
+            fault for first, now in zip(firsts, remembered.values(), strict=True) for fault in _changes(first, now)
+        ]
         if faults:
             raise pulumi.RunError(
                 "\n  ".join(
@@ -47,9 +52,9 @@ def context_of_unchanged(settings: Settings) -> pulumi.Output[str]:
                     ]
                 )
             )
-        return now["context"]
+        return settings.cluster.context
 
-    return pulumi.Stash("fixed-settings", input=now).output.apply(context)
+    return pulumi.Output.all(*firsts).apply(context)
 
 
 def _changes(first: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -57,7 +62,7 @@ def _changes(first: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [
         f"{config.full_key(key)} is {now[key]!r}: it must stay {first[key]!r}, because {reason}"
         for key, reason in _REASONS.items()
-        if now[key] != first[key]
+        if key in now and now[key] != first[key]
     ]
 
 
@@ -68,4 +73,17 @@ def _fixed(settings: Settings) -> dict[str, str]:
         "etcdMembers": str(settings.etcd.members),
         "etcdStorage": settings.etcd.storage,
         "etcdStorageClass": settings.etcd.storage_class or "",
+    }
+
+
+def _fixed_of_nfs_server(settings: Settings) -> dict[str, dict[str, str]]:
+    """What is remembered of the server's volume, apart from the rest: a stack may get the server later."""
+    if settings.backup is None or not isinstance(settings.backup.volume, NfsServerSettings):
+        return {}
+    volume = settings.backup.volume
+    return {
+        "fixed-snapshot-settings": {
+            "snapshotStorage": volume.storage,
+            "snapshotStorageClass": volume.storage_class or "",
+        }
     }

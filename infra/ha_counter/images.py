@@ -1,11 +1,12 @@
 """The container images: where they come from, and how pods name them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
-from ha_counter.delivery import Delivery, Existing, Load, Push, RegistryLogin
+from ha_counter.delivery import Delivery, Existing, Load, Push, RegistryLogin, Target
 from ha_counter.node_images import copy_into_nodes
 
 # Pulumi runs the program in infra/. Relative paths keep the state the same wherever the repository is checked out.
@@ -23,38 +24,38 @@ class ImagesArgs:
         delivery: How the nodes get the images.
         login: The account to push with, if the registry wants one.
         tag: Moved to what was built last. Pods don't use it.
+        targets: Which images are wanted.
     """
 
     delivery: Delivery
     login: RegistryLogin | None
     tag: str
+    targets: Sequence[Target]
 
 
 class Images(pulumi.ComponentResource):
     """The images of all workloads.
 
     Attributes:
-        counter: Reference of the counter's image. If it was built here, it changes when and only when the image does,
-            and so pods roll.
-        etcd: Likewise for etcd's image.
+        references: How pods name each image. If it was built here, its reference changes when and only when the image
+            does, and so pods roll.
     """
 
-    counter: pulumi.Output[str]
-    etcd: pulumi.Output[str]
+    references: Mapping[Target, pulumi.Output[str]]
 
     def __init__(self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ha-counter:index:Images", name, None, opts)
+        self.references = {target: self._reference(target, args) for target in args.targets}
+        self.register_outputs({target.value: reference for target, reference in self.references.items()})
+
+    def _reference(self, target: Target, args: ImagesArgs) -> pulumi.Output[str]:
         match args.delivery:
             case Push() as push:
-                self.counter = self._pushed(push, args, target="counter")
-                self.etcd = self._pushed(push, args, target="etcd")
+                return self._pushed(push, args, target.value)
             case Load() as load:
-                self.counter = self._loaded(load, args, target="counter")
-                self.etcd = self._loaded(load, args, target="etcd")
-            case Existing(counter, etcd):
-                self.counter = pulumi.Output.from_input(counter)
-                self.etcd = pulumi.Output.from_input(etcd)
-        self.register_outputs({"counter": self.counter, "etcd": self.etcd})
+                return self._loaded(load, args, target.value)
+            case Existing(references):
+                return pulumi.Output.from_input(references[target])
 
     def _pushed(self, push: Push, args: ImagesArgs, target: str) -> pulumi.Output[str]:
         image = docker.Image(

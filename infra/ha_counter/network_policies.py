@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ha_counter import counter, etcd
+from ha_counter import backup, counter, etcd
 from ha_counter.labels import labels, selector
 
 _LABELS = labels("network-policies", "network")
 
-# The workloads whose pods talk to etcd.
+# The workloads whose pods talk to etcd, whatever is configured.
 _ETCD_CLIENTS = [counter.WORKLOAD, etcd.WORKLOAD]
 
 
@@ -25,9 +25,11 @@ class NetworkPoliciesArgs:
 
     Attributes:
         namespace: Whose pods are guarded.
+        backup: Whether there is backup among them.
     """
 
     namespace: pulumi.Input[str]
+    backup: bool
 
 
 class NetworkPolicies(pulumi.ComponentResource):
@@ -35,7 +37,7 @@ class NetworkPolicies(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NetworkPoliciesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ha-counter:index:NetworkPolicies", name, None, opts)
-        allowed = [self._to_etcd(args), self._to_counter(args)]
+        allowed = [self._to_etcd(args), self._to_counter(args), *([self._to_backup(args)] if args.backup else [])]
         self._nothing_else(args, allowed)
         self.register_outputs({})
 
@@ -45,7 +47,7 @@ class NetworkPolicies(pulumi.ComponentResource):
             "etcd",
             k8s.meta.v1.LabelSelectorArgs(match_labels=selector(etcd.WORKLOAD)),
             [
-                _ingress("client", _ETCD_CLIENTS),
+                _ingress("client", [*_ETCD_CLIENTS, *([backup.WORKLOAD] if args.backup else [])]),
                 _ingress("peer", [etcd.WORKLOAD]),
                 # From everywhere: it tells how the members are, not what they store, and who collects that is unknown.
                 _ingress("metrics"),
@@ -61,6 +63,15 @@ class NetworkPolicies(pulumi.ComponentResource):
                 _ingress("http"),
                 _ingress("peer", [counter.WORKLOAD]),
             ],
+        )
+
+    def _to_backup(self, args: NetworkPoliciesArgs) -> k8s.networking.v1.NetworkPolicy:
+        return self._policy(
+            args,
+            "backup",
+            k8s.meta.v1.LabelSelectorArgs(match_labels=selector(backup.WORKLOAD)),
+            # Also not for whoever collects metrics: the same port gives all of the data, and takes some.
+            [_ingress("http", [etcd.WORKLOAD])],
         )
 
     def _nothing_else(

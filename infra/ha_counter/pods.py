@@ -14,43 +14,55 @@ _USER = 65532
 def pod_spec(
     container: k8s.core.v1.ContainerArgs,
     pull_secrets: Sequence[pulumi.Input[str]],
-    spread: k8s.core.v1.TopologySpreadConstraintArgs,
     grace_seconds: int,
+    spread: k8s.core.v1.TopologySpreadConstraintArgs | None = None,
+    volumes: Sequence[k8s.core.v1.VolumeArgs] = (),
+    tolerations: Sequence[k8s.core.v1.TolerationArgs] = (),
+    security: k8s.core.v1.PodSecurityContextArgs | None = None,
 ) -> k8s.core.v1.PodSpecArgs:
-    """A pod of one container, within Kubernetes' Pod Security Standard `restricted`.
+    """A pod of one container.
 
     Args:
         container: Made with `container_security`.
         pull_secrets: Names of the Secrets that the registry of the image wants, if it wants any.
-        spread: How pods of this kind are kept on different nodes.
         grace_seconds: How long the container may take to end after it was asked to.
+        spread: How pods of this kind are kept on different nodes. None: there is only one.
+        volumes: What the container mounts, besides what a StatefulSet adds.
+        tolerations: Which taints of nodes it bears, besides those that every pod does.
+        security: None: it keeps Kubernetes' Pod Security Standard `restricted`.
     """
     return k8s.core.v1.PodSpecArgs(
         containers=[container],
         image_pull_secrets=[k8s.core.v1.LocalObjectReferenceArgs(name=name) for name in pull_secrets] or None,
-        topology_spread_constraints=[spread],
+        topology_spread_constraints=None if spread is None else [spread],
         termination_grace_period_seconds=grace_seconds,
-        security_context=k8s.core.v1.PodSecurityContextArgs(
-            run_as_non_root=True,
-            run_as_user=_USER,
-            run_as_group=_USER,
-            fs_group=_USER,
-            # Once is enough, and etcd wants its folder to stay as closed as etcd made it.
-            fs_group_change_policy="OnRootMismatch",
-            seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
-        ),
+        volumes=[*volumes] or None,
+        tolerations=[*tolerations] or None,
+        security_context=security or _restricted(),
         automount_service_account_token=False,
         # Otherwise every Service of the namespace becomes variables like ETCD_PORT, which programs take for their own.
         enable_service_links=False,
     )
 
 
-def container_security() -> k8s.core.v1.SecurityContextArgs:
-    """No way to more rights, and no place to write to but the volumes."""
+def _restricted() -> k8s.core.v1.PodSecurityContextArgs:
+    return k8s.core.v1.PodSecurityContextArgs(
+        run_as_non_root=True,
+        run_as_user=_USER,
+        run_as_group=_USER,
+        fs_group=_USER,
+        # Once is enough, and etcd wants its folder to stay as closed as etcd made it.
+        fs_group_change_policy="OnRootMismatch",
+        seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
+    )
+
+
+def container_security(capabilities: Sequence[str] = ()) -> k8s.core.v1.SecurityContextArgs:
+    """No way to more rights than these, and no place to write to but the volumes."""
     return k8s.core.v1.SecurityContextArgs(
         allow_privilege_escalation=False,
         read_only_root_filesystem=True,
-        capabilities=k8s.core.v1.CapabilitiesArgs(drop=["ALL"]),
+        capabilities=k8s.core.v1.CapabilitiesArgs(drop=["ALL"], add=[*capabilities] or None),
     )
 
 
@@ -73,6 +85,14 @@ def variable_from_pod(name: str, field_path: str) -> k8s.core.v1.EnvVarArgs:
         name=name,
         value_from=k8s.core.v1.EnvVarSourceArgs(field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path=field_path)),
     )
+
+
+def variable_from_config_map(
+    name: str, config_map: pulumi.Input[str], key: str, *, optional: bool = False
+) -> k8s.core.v1.EnvVarArgs:
+    """An environment variable with what a ConfigMap holds under a key. Optional: not set where it holds nothing."""
+    selector = k8s.core.v1.ConfigMapKeySelectorArgs(name=config_map, key=key, optional=optional or None)
+    return k8s.core.v1.EnvVarArgs(name=name, value_from=k8s.core.v1.EnvVarSourceArgs(config_map_key_ref=selector))
 
 
 def variable_from_limit(name: str, limit: str) -> k8s.core.v1.EnvVarArgs:

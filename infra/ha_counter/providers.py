@@ -5,7 +5,7 @@ import pulumi_kubernetes as k8s
 
 
 def cluster_provider(context: pulumi.Input[str], kubeconfig: str | None) -> k8s.Provider:
-    """The provider of everything but the namespace. It refuses to take over objects that are not the stack's."""
+    """The provider of all that goes with the stack. It refuses to take over objects that are not the stack's."""
     return k8s.Provider(
         "cluster",
         context=context,
@@ -15,6 +15,7 @@ def cluster_provider(context: pulumi.Input[str], kubeconfig: str | None) -> k8s.
     )
 
 
-def namespace_provider(context: pulumi.Input[str], kubeconfig: str | None) -> k8s.Provider:
-    """The provider of the namespace alone: it takes over one that is there, left behind when a stack was destroyed."""
+def adopting_provider(context: pulumi.Input[str], kubeconfig: str | None) -> k8s.Provider:
+    """The provider of what outlives the stack: it takes over what is there, left behind when a stack was destroyed."""
+    # Live stacks know it by this name. By another one, Pulumi would replace all that it made.
     return k8s.Provider("namespace", context=context, kubeconfig=kubeconfig, upsert_existing_objects=True)

@@ -10,6 +10,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from ha_counter.delivery import DeliveryKind
 from ha_counter.quantities import byte_count, cpu_cores
+from ha_counter.snapshot_volume import IMAGES, SnapshotVolumeKind
 from ha_counter.spread import Spread
 
 
@@ -31,7 +32,7 @@ def find_faults(config: pulumi.Config) -> list[str]:
         *_unknown_keys(config),
         *_wrong_values(config),
         *_requests_above_limits(config),
-        *_wrong_for_delivery(config),
+        *_wrong_with_others(config),
         *_half_a_login(config),
     ]
 
@@ -67,18 +68,23 @@ def _requests_above_limits(config: pulumi.Config) -> Iterator[str]:
             )
 
 
-def _wrong_for_delivery(config: pulumi.Config) -> Iterator[str]:
-    delivery = config.get("imageDelivery")
-    if delivery not in list(DeliveryKind):
-        return  # Which is said already.
-    for key, deliveries in _NEEDED_FOR.items():
-        value = config.get(key)
-        if delivery in deliveries and not value:
-            yield f"{config.full_key(key)} is not set: imageDelivery {delivery!r} needs it"
-    for key in _IMAGES:
-        value = config.get(key)
-        if delivery != DeliveryKind.EXISTING and value:
-            yield f"{config.full_key(key)} is {value!r}: it must be empty, since imageDelivery is {delivery!r}"
+def _wrong_with_others(config: pulumi.Config) -> Iterator[str]:
+    """What the choice of another key needs, and what it has no use for."""
+    for key, (other, choice) in _NEEDED_FOR.items():
+        chosen = config.get(other)
+        if chosen == choice and not config.get(key) and not _is_for_unwanted_image(key, config):
+            yield f"{config.full_key(key)} is not set: {other} {chosen!r} needs it"
+    for key, (other, choice) in _ONLY_FOR.items():
+        value, chosen = config.get(key), config.get(other) or ""
+        if value and chosen != choice and RULES[other].accepts(chosen):
+            yield f"{config.full_key(key)} is {value!r}: it must be empty, since {other} is {chosen!r}"
+
+
+def _is_for_unwanted_image(key: str, config: pulumi.Config) -> bool:
+    """Whether it names an image that is not wanted, since the snapshots are kept elsewhere or not at all."""
+    kind = config.get("snapshotVolume")
+    wanted = IMAGES[SnapshotVolumeKind(kind)] if kind in list(SnapshotVolumeKind) else ()
+    return key in {f"{target.value}Image" for targets in IMAGES.values() for target in targets if target not in wanted}
 
 
 def _half_a_login(config: pulumi.Config) -> Iterator[str]:
@@ -131,22 +137,35 @@ _RESOURCES: Mapping[str, Callable[[str], Decimal]] = {
     "counterMemory": byte_count,
     "etcdCpu": cpu_cores,
     "etcdMemory": byte_count,
+    "backupCpu": cpu_cores,
+    "backupMemory": byte_count,
+    "nfsCpu": cpu_cores,
+    "nfsMemory": byte_count,
 }
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
+_LOG_LEVEL = Rule(" or ".join(_LOG_LEVELS), lambda value: value in _LOG_LEVELS)
 
-_IMAGES = ("counterImage", "etcdImage")
+_STORAGE_CLASS = Rule(
+    'the name of a StorageClass, or "" for the cluster\'s default', _matches(rf"|{_DNS_LABEL}(\.{_DNS_LABEL})*")
+)
+
 _IMAGE = Rule(
     'an image reference like "docker.io/NAME/counter:1.0", or ""',
     _matches(rf"|{_IMAGE_NAME}{_IMAGE_TAG}{_IMAGE_DIGEST}"),
 )
 
-# Keys that may be left out otherwise, and the deliveries that can't do without them.
-_NEEDED_FOR: Mapping[str, tuple[DeliveryKind, ...]] = {
-    "registry": (DeliveryKind.PUSH,),
-    "counterImage": (DeliveryKind.EXISTING,),
-    "etcdImage": (DeliveryKind.EXISTING,),
+# Keys that may be left out otherwise, and the choice of another key that can't do without them.
+_NEEDED_FOR: Mapping[str, tuple[str, str]] = {
+    "registry": ("imageDelivery", DeliveryKind.PUSH),
+    "counterImage": ("imageDelivery", DeliveryKind.EXISTING),
+    "etcdImage": ("imageDelivery", DeliveryKind.EXISTING),
+    "backupImage": ("imageDelivery", DeliveryKind.EXISTING),
+    "nfsImage": ("imageDelivery", DeliveryKind.EXISTING),
+    "snapshotExport": ("snapshotVolume", SnapshotVolumeKind.EXPORT),
+    "snapshotClaim": ("snapshotVolume", SnapshotVolumeKind.CLAIM),
 }
+_ONLY_FOR = {key: choice for key, choice in _NEEDED_FOR.items() if key != "registry"}
 
 RULES: Mapping[str, Rule] = {
     "context": Rule("the name of one of the kubeconfig's contexts", _matches(r"\S+")),
@@ -155,7 +174,8 @@ RULES: Mapping[str, Rule] = {
         'an absolute path, or "" for the kubeconfig that kubectl would take',
         _matches(r"|~?/.+"),
     ),
-    "namespace": Rule("a DNS label: up to 63 of a-z, 0-9 and inner hyphens", _matches(_DNS_LABEL)),
+    # Shorter than Kubernetes takes, since the NFS server's namespace has the same name and "-nfs".
+    "namespace": Rule("a DNS label: up to 59 of a-z, 0-9 and inner hyphens", _matches(rf"(?=.{{1,59}}$){_DNS_LABEL}")),
     "spread": Rule(" or ".join(Spread), lambda value: value in list(Spread)),
     "imageDelivery": Rule(" or ".join(DeliveryKind), lambda value: value in list(DeliveryKind)),
     "registry": Rule(
@@ -170,21 +190,41 @@ RULES: Mapping[str, Rule] = {
     ),
     "counterImage": _IMAGE,
     "etcdImage": _IMAGE,
+    "backupImage": _IMAGE,
+    "nfsImage": _IMAGE,
     "nodePort": Rule("a whole number from 30000 to 32767", _is_integer(30000, 32767)),
     "counterReplicas": Rule("a whole number, 1 or more", _is_integer(1)),
     "counterCpuRequest": _CPU,
     "counterCpuLimit": _CPU,
     "counterMemoryRequest": _BYTES,
     "counterMemoryLimit": _BYTES,
-    "counterLogLevel": Rule(" or ".join(_LOG_LEVELS), lambda value: value in _LOG_LEVELS),
+    "counterLogLevel": _LOG_LEVEL,
     # An even number of members survives no more losses than one member fewer would.
     "etcdMembers": Rule("an odd whole number, 1 or more", lambda value: _is_integer(1)(value) and int(value) % 2 == 1),
     "etcdStorage": _BYTES,
-    "etcdStorageClass": Rule(
-        'the name of a StorageClass, or "" for the cluster\'s default', _matches(rf"|{_DNS_LABEL}(\.{_DNS_LABEL})*")
-    ),
+    "etcdStorageClass": _STORAGE_CLASS,
     "etcdCpuRequest": _CPU,
     "etcdCpuLimit": _CPU,
     "etcdMemoryRequest": _BYTES,
     "etcdMemoryLimit": _BYTES,
+    "snapshotVolume": Rule(" or ".join(SnapshotVolumeKind), lambda value: value in list(SnapshotVolumeKind)),
+    "snapshotStorage": _BYTES,
+    "snapshotStorageClass": _STORAGE_CLASS,
+    "snapshotExport": Rule(
+        'HOST:/PATH, like nas.example.com:/snapshots, or ""',
+        _matches(rf"|({_DNS_LABEL}(\.{_DNS_LABEL})*|\[[0-9a-f:.]+\]):/(?!/)[^\s:]*"),
+    ),
+    "snapshotClaim": Rule(
+        'the name of a PersistentVolumeClaim in the namespace, or ""', _matches(rf"|{_DNS_LABEL}(\.{_DNS_LABEL})*")
+    ),
+    "snapshotInterval": Rule("a whole number of seconds, 1 or more", _is_integer(1)),
+    "backupCpuRequest": _CPU,
+    "backupCpuLimit": _CPU,
+    "backupMemoryRequest": _BYTES,
+    "backupMemoryLimit": _BYTES,
+    "backupLogLevel": _LOG_LEVEL,
+    "nfsCpuRequest": _CPU,
+    "nfsCpuLimit": _CPU,
+    "nfsMemoryRequest": _BYTES,
+    "nfsMemoryLimit": _BYTES,
 }

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from ha_counter.delivery import Delivery, DeliveryKind, Existing, Load, Push, RegistryLogin
+from ha_counter.delivery import Delivery, DeliveryKind, Existing, Load, Push, RegistryLogin, Target
 from ha_counter.rules import find_faults
+from ha_counter.snapshot_volume import IMAGES, ExistingClaim, NfsExport, SnapshotVolumeKind
 from ha_counter.spread import Spread
 
 
@@ -24,8 +25,9 @@ class ClusterSettings:
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """The images, and the account at their registry."""
+    """The images that are wanted, and the account at their registry."""
 
+    targets: tuple[Target, ...]
     delivery: Delivery
     login: RegistryLogin | None
 
@@ -61,13 +63,33 @@ class CounterSettings:
 
 
 @dataclass(frozen=True)
+class NfsServerSettings:
+    """The NFS server that is deployed for the snapshots."""
+
+    storage: str
+    storage_class: str | None
+    resources: ResourceSettings
+
+
+@dataclass(frozen=True)
+class BackupSettings:
+    """What saves etcd's snapshots, where, and how often (in seconds)."""
+
+    volume: NfsServerSettings | NfsExport | ExistingClaim
+    interval: int
+    resources: ResourceSettings
+    log_level: str
+
+
+@dataclass(frozen=True)
 class Settings:
-    """Everything that can be configured."""
+    """Everything that can be configured. Without `backup` there are no snapshots."""
 
     cluster: ClusterSettings
     images: ImageSettings
     etcd: EtcdSettings
     counter: CounterSettings
+    backup: BackupSettings | None
 
 
 def load_settings(config: pulumi.Config) -> Settings:
@@ -88,7 +110,7 @@ def load_settings(config: pulumi.Config) -> Settings:
             namespace=config.require("namespace"),
             spread=Spread(config.require("spread")),
         ),
-        images=ImageSettings(delivery=_delivery(config), login=_login(config)),
+        images=ImageSettings(targets=_targets(config), delivery=_delivery(config), login=_login(config)),
         etcd=EtcdSettings(
             members=config.require_int("etcdMembers"),
             storage=config.require("etcdStorage"),
@@ -101,7 +123,12 @@ def load_settings(config: pulumi.Config) -> Settings:
             resources=_resources(config, "counter"),
             log_level=config.require("counterLogLevel"),
         ),
+        backup=_backup(config),
     )
+
+
+def _targets(config: pulumi.Config) -> tuple[Target, ...]:
+    return (Target.COUNTER, Target.ETCD, *IMAGES[SnapshotVolumeKind(config.require("snapshotVolume"))])
 
 
 def _delivery(config: pulumi.Config) -> Delivery:
@@ -112,7 +139,7 @@ def _delivery(config: pulumi.Config) -> Delivery:
         case DeliveryKind.LOAD:
             return Load(context=config.require("context"), platform=platform)
         case DeliveryKind.EXISTING:
-            return Existing(counter=config.require("counterImage"), etcd=config.require("etcdImage"))
+            return Existing({target: config.require(f"{target.value}Image") for target in _targets(config)})
 
 
 def _login(config: pulumi.Config) -> RegistryLogin | None:
@@ -121,6 +148,35 @@ def _login(config: pulumi.Config) -> RegistryLogin | None:
         return None
     server = config.require("registry").partition("/")[0]
     return RegistryLogin(server=server, user=user, password=config.require("registryPassword"))
+
+
+def _backup(config: pulumi.Config) -> BackupSettings | None:
+    volume = _snapshot_volume(config)
+    if volume is None:
+        return None
+    return BackupSettings(
+        volume=volume,
+        interval=config.require_int("snapshotInterval"),
+        resources=_resources(config, "backup"),
+        log_level=config.require("backupLogLevel"),
+    )
+
+
+def _snapshot_volume(config: pulumi.Config) -> NfsServerSettings | NfsExport | ExistingClaim | None:
+    match SnapshotVolumeKind(config.require("snapshotVolume")):
+        case SnapshotVolumeKind.SERVER:
+            return NfsServerSettings(
+                storage=config.require("snapshotStorage"),
+                storage_class=config.require("snapshotStorageClass") or None,
+                resources=_resources(config, "nfs"),
+            )
+        case SnapshotVolumeKind.EXPORT:
+            server, _, path = config.require("snapshotExport").rpartition(":")
+            return NfsExport(server=server.strip("[]"), path=path)
+        case SnapshotVolumeKind.CLAIM:
+            return ExistingClaim(config.require("snapshotClaim"))
+        case SnapshotVolumeKind.NONE:
+            return None
 
 
 def _resources(config: pulumi.Config, workload: str) -> ResourceSettings:

@@ -1,4 +1,4 @@
-"""One run of the program, that most tests look at."""
+"""Runs of the program that many tests look at."""
 
 from collections.abc import Iterator
 
@@ -20,3 +20,28 @@ def outputs_in_strings_raise() -> Iterator[None]:
 def run() -> ProgramRun:
     """The program's run with nothing configured but what must be."""
     return run_program(full_config())
+
+
+@pytest.fixture(scope="session")
+def with_export() -> ProgramRun:
+    """The program's run with snapshots on an NFS server that is there already."""
+    return run_program(full_config() | {"snapshotVolume": "export", "snapshotExport": "nas.example.com:/a/b"})
+
+
+@pytest.fixture(scope="session")
+def with_claim() -> ProgramRun:
+    """The program's run with snapshots on a volume that is claimed already."""
+    return run_program(full_config() | {"snapshotVolume": "claim", "snapshotClaim": "mine"})
+
+
+@pytest.fixture(scope="session")
+def without_backup() -> ProgramRun:
+    """The program's run without snapshots."""
+    return run_program(full_config() | {"snapshotVolume": "none"})
+
+
+@pytest.fixture(params=["with_export", "with_claim", "without_backup"])
+def without_server(request: pytest.FixtureRequest) -> ProgramRun:
+    """Each of the runs that need no NFS server."""
+    run: ProgramRun = request.getfixturevalue(request.param)
+    return run

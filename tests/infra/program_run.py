@@ -19,6 +19,7 @@ from tests.infra.stack_config import PROJECT, ROOT, with_config
 STACK = "test"
 IMAGE = "docker:index/image:Image"
 SECRET = "kubernetes:core/v1:Secret"
+SERVICE = "kubernetes:core/v1:Service"
 STASH = "pulumi:index:Stash"
 
 
@@ -26,14 +27,15 @@ STASH = "pulumi:index:Stash"
 class Registration:
     """A resource as the program registered it.
 
-    `parent` and `dependencies` are URNs, `hooks` the moments at which the engine is to call the program, `visible` what
-    of the inputs can be read in the stack's state.
+    `parent`, `former_parents` and `dependencies` are URNs, `hooks` the moments at which the engine is to call the
+    program, `visible` what of the inputs can be read in the stack's state.
     """
 
     urn: str
     type: str
     name: str
     parent: str
+    former_parents: frozenset[str]
     provider: str
     dependencies: frozenset[str]
     retained: bool
@@ -111,7 +113,8 @@ def _run(program: Callable[[], None], monitor: "_RecordingMonitor", stack: str, 
 class _Cluster(Mocks):
     """Makes everything as it was asked for. An image's digest is known once it was built, so not in a preview.
 
-    A stash keeps what it got first. Secrets get the names that the program left to the engine.
+    A stash keeps what it got first. Secrets get the names that the program left to the engine. Services get an address,
+    but in a preview: there Pulumi does not ask the cluster while the namespace is yet to be made.
     """
 
     def __init__(self, preview: bool, stashed: Mapping[str, object]) -> None:
@@ -126,6 +129,8 @@ class _Cluster(Mocks):
             state["repoDigest"] = digest if args.inputs["skipPush"] else f"{repository}@{digest}"
         if args.typ == SECRET:
             state["metadata"] = {**args.inputs["metadata"], "name": f"{args.name}-0a1b2c"}
+        if args.typ == SERVICE and not self.preview:
+            state["spec"] = {"clusterIP": "10.0.0.7", **args.inputs["spec"]}
         if args.typ == STASH:
             state["output"] = self.stashed.get(args.name, args.inputs["input"])
         return f"{args.name}-id", state
@@ -149,6 +154,7 @@ class _RecordingMonitor(MockMonitor):
                     type=request.type,
                     name=request.name,
                     parent=request.parent,
+                    former_parents=frozenset(alias.spec.parentUrn for alias in request.aliases),
                     provider=request.provider,
                     dependencies=frozenset(request.dependencies),
                     retained=request.retainOnDelete,

@@ -49,6 +49,14 @@ def test_a_member_is_told_who_it_is_and_who_the_others_are(container: dict[str, 
         {"name": "MY_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "MEMBERS", "value": "etcd0,etcd1,etcd2"},
         {"name": "CLUSTER_TOKEN", "value": "ha-counter-test"},
+        *(
+            {
+                "name": f"RECORD_{key.upper()}",
+                "valueFrom": {"configMapKeyRef": {"name": "etcd-cluster", "key": key, "optional": True}},
+            }
+            for key in ("epoch", "token", "restore", "bump")
+        ),
+        {"name": "BACKUP_URL", "value": "http://etcd-backup:8080"},
         {"name": "DATA_DIR", "value": "/var/lib/etcd/data"},
         {"name": "GOMAXPROCS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1"}}},
     ]
@@ -75,6 +83,24 @@ def test_it_has_time_to_hand_over_the_leadership(stateful_set: Registration) -> 
     assert stateful_set.inputs["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 30
 
 
+def test_a_leader_has_a_snapshot_saved_before_it_ends(container: dict[str, Any]) -> None:
+    assert container["lifecycle"] == {"preStop": {"exec": {"command": ["python", "-m", "member.pre_stop"]}}}
+
+
+def test_members_start_after_backup_which_they_ask(run: ProgramRun, stateful_set: Registration) -> None:
+    backup = run.find(SERVICE, "etcd-backup")
+
+    assert backup.urn in stateful_set.dependencies
+    assert run.find("kubernetes:apps/v1:Deployment", "etcd-backup").urn in backup.dependencies
+
+
+def test_without_backup_they_ask_nobody(without_backup: ProgramRun) -> None:
+    stateful_set = without_backup.find("kubernetes:apps/v1:StatefulSet", "etcd")
+
+    [container] = stateful_set.inputs["spec"]["template"]["spec"]["containers"]
+    assert [variable["value"] for variable in container["env"] if variable["name"] == "BACKUP_URL"] == [""]
+
+
 def test_its_resources(container: dict[str, Any]) -> None:
     assert container["resources"] == {
         "requests": {"cpu": "100m", "memory": "128Mi"},
@@ -90,7 +116,7 @@ def test_every_member_has_a_service_with_an_address_of_its_own(run: ProgramRun) 
             "statefulset.kubernetes.io/pod-name": f"etcd-{ordinal}",
         }
         assert ports(spec) == {2379: "client", 2380: "peer"}
-        assert "clusterIP" not in spec
+        assert spec["clusterIP"] != "None"
 
 
 @pytest.mark.parametrize("name", [*MEMBERS, "etcd"])
@@ -117,14 +143,8 @@ def test_services_come_first_and_wait_for_no_pod(run: ProgramRun, stateful_set: 
     assert [member.inputs["metadata"]["annotations"] for member in members] == [{"pulumi.com/skipAwait": "true"}] * 3
 
 
-def test_the_endpoints_are_in_the_config_map(run: ProgramRun) -> None:
-    assert run.find("kubernetes:core/v1:ConfigMap", "etcd-config").inputs["data"] == {
-        "endpoints": "http://etcd0:2379,http://etcd1:2379,http://etcd2:2379"
-    }
-
-
 def test_another_number_of_members() -> None:
-    run = run_program(full_config() | {"etcdMembers": "1", "etcdStorageClass": "fast"})
+    run = run_program(full_config() | {"etcdMembers": "1", "etcdStorageClass": "fast", "snapshotVolume": "none"})
     spec = run.find("kubernetes:apps/v1:StatefulSet", "etcd").inputs["spec"]
 
     assert spec["replicas"] == 1

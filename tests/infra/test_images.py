@@ -8,7 +8,7 @@ from tests.infra.program_run import IMAGE, SECRET, STASH, ProgramRun, run_progra
 from tests.infra.stack_config import ROOT, full_config
 
 INFRA = ROOT / "infra"
-TARGETS = ["counter", "etcd"]
+TARGETS = ["counter", "etcd", "backup", "nfs"]
 LOGIN = {"registryUser": "somebody", "registryPassword": "hunter2"}
 
 
@@ -42,14 +42,14 @@ def test_its_paths_are_relative_to_the_folder_that_the_program_runs_in(run: Prog
 
 
 def test_the_machine_says_which_platform_to_build_for(run: ProgramRun) -> None:
-    assert ["platform" in image.inputs["build"] for image in run.of_type(IMAGE)] == [False, False]
+    assert ["platform" in image.inputs["build"] for image in run.of_type(IMAGE)] == [False] * len(TARGETS)
 
 
 @pytest.mark.parametrize("delivery", ["push", "load"])
 def test_unless_the_config_does(delivery: str) -> None:
     run = run_program(full_config() | {"imageDelivery": delivery, "platform": "linux/arm64"})
 
-    assert [image.inputs["build"]["platform"] for image in run.of_type(IMAGE)] == ["linux/arm64"] * 2
+    assert [image.inputs["build"]["platform"] for image in run.of_type(IMAGE)] == ["linux/arm64"] * len(TARGETS)
 
 
 # With a login.
@@ -65,32 +65,41 @@ def test_a_login_pushes_and_pulls() -> None:
 
     assert [image.inputs["registry"] for image in run.of_type(IMAGE)] == [
         {"server": "registry.example.com", "username": "somebody", "password": "hunter2"}
-    ] * 2
-    [secret] = run.of_type(SECRET)
-    assert secret.inputs["type"] == "kubernetes.io/dockerconfigjson"
-    assert json.loads(base64.b64decode(secret.inputs["data"][".dockerconfigjson"])) == {
-        "auths": {
-            "registry.example.com": {
-                "username": "somebody",
-                "password": "hunter2",
-                "auth": base64.b64encode(b"somebody:hunter2").decode(),
+    ] * len(TARGETS)
+    assert {secret.inputs["metadata"]["namespace"] for secret in run.of_type(SECRET)} == {
+        "ha-counter",
+        "ha-counter-nfs",
+    }
+    for secret in run.of_type(SECRET):
+        assert secret.inputs["type"] == "kubernetes.io/dockerconfigjson"
+        assert json.loads(base64.b64decode(secret.inputs["data"][".dockerconfigjson"])) == {
+            "auths": {
+                "registry.example.com": {
+                    "username": "somebody",
+                    "password": "hunter2",
+                    "auth": base64.b64encode(b"somebody:hunter2").decode(),
+                }
             }
         }
-    }
 
 
 def test_pods_pull_with_the_login_by_the_name_that_the_cluster_gave_the_secret() -> None:
     run = run_program(full_config() | LOGIN)
 
-    assert [pod["imagePullSecrets"] for pod in pods(run)] == [[{"name": "registry-login-0a1b2c"}]] * 2
+    secrets = {resource.inputs["metadata"]["namespace"]: resource.name for resource in run.of_type(SECRET)}
+    workloads = [resource for resource in run.resources if "template" in resource.inputs.get("spec", {})]
+    assert len(workloads) == len(TARGETS)
+    for workload in workloads:
+        [named] = workload.inputs["spec"]["template"]["spec"]["imagePullSecrets"]
+        assert named["name"] == f"{secrets[workload.inputs['metadata']['namespace']]}-0a1b2c"
 
 
 def test_the_password_goes_nowhere_but_as_a_secret() -> None:
     run = run_program(full_config() | LOGIN)
 
     kept_in_the_open = [str(resource.visible) for resource in run.resources]
-    [secret] = run.of_type(SECRET)
-    for text in ("hunter2", secret.inputs["data"][".dockerconfigjson"]):
+    [account] = {secret.inputs["data"][".dockerconfigjson"] for secret in run.of_type(SECRET)}
+    for text in ("hunter2", account):
         assert [kept for kept in [*kept_in_the_open, str(run.outputs)] if text in kept] == []
 
 
@@ -133,7 +142,10 @@ def test_it_is_loaded_before_that_is_written_down(loaded: ProgramRun, target: st
     assert hooks == {"before_create", "before_update"}
 
 
-@pytest.mark.parametrize(("workload", "target"), [("counter-deployment", "counter"), ("etcd", "etcd")])
+@pytest.mark.parametrize(
+    ("workload", "target"),
+    [("counter-deployment", "counter"), ("etcd", "etcd"), ("etcd-backup", "backup"), ("nfs", "nfs")],
+)
 def test_pods_start_when_the_nodes_have_it(loaded: ProgramRun, workload: str, target: str) -> None:
     [registered] = [r for r in loaded.resources if r.name == workload and r.type.startswith("kubernetes:apps/")]
 
@@ -146,9 +158,28 @@ def test_pods_start_when_the_nodes_have_it(loaded: ProgramRun, workload: str, ta
 
 
 def test_existing_images_are_used_as_they_are() -> None:
-    existing = {"imageDelivery": "existing", "counterImage": "team/counter:1.0", "etcdImage": "team/etcd:1.0"}
-    run = run_program(full_config() | existing | {"registry": ""})
+    existing = {target: f"team/{target}:1.0" for target in TARGETS}
+    config = {f"{target}Image": image for target, image in existing.items()}
+    run = run_program(full_config() | config | {"imageDelivery": "existing", "registry": ""})
 
     assert run.of_type(IMAGE) == []
-    assert images_of_pods(run) == {"team/counter:1.0", "team/etcd:1.0"}
-    assert run.outputs["images"] == {"counter": "team/counter:1.0", "etcd": "team/etcd:1.0"}
+    assert images_of_pods(run) == {*existing.values()}
+    assert run.outputs["images"] == existing
+
+
+# What is not wanted.
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        ("with_export", {"counter", "etcd", "backup"}),
+        ("with_claim", {"counter", "etcd", "backup"}),
+        ("without_backup", {"counter", "etcd"}),
+    ],
+)
+def test_nothing_is_built_that_nothing_runs(name: str, targets: set[str], request: pytest.FixtureRequest) -> None:
+    run: ProgramRun = request.getfixturevalue(name)
+
+    assert {image.name for image in run.of_type(IMAGE)} == targets
+    assert run.outputs["images"].keys() == targets

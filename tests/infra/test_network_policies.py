@@ -35,13 +35,28 @@ def test_nothing_comes_in_that_is_not_allowed(run: ProgramRun) -> None:
 
 
 def test_the_default_comes_last(run: ProgramRun) -> None:
-    others = {resource.urn for resource in run.of_type(NETWORK_POLICY) if resource.name != "default-deny"}
+    others = {run.find(NETWORK_POLICY, name).urn for name in ("etcd", "counter", "backup")}
 
     assert others <= run.find(NETWORK_POLICY, "default-deny").dependencies
 
 
-def test_only_counters_and_members_reach_the_data_and_only_members_their_peers(run: ProgramRun) -> None:
-    assert allowed(policy(run, "etcd")) == {"client": ["counter", "etcd"], "peer": ["etcd"], "metrics": None}
+def test_only_counters_members_and_backup_reach_the_data_and_only_members_their_peers(run: ProgramRun) -> None:
+    assert allowed(policy(run, "etcd")) == {
+        "client": ["counter", "etcd", "etcd-backup"],
+        "peer": ["etcd"],
+        "metrics": None,
+    }
+
+
+def test_only_members_reach_backup(run: ProgramRun) -> None:
+    assert allowed(policy(run, "backup")) == {"http": ["etcd"]}
+
+
+def test_where_there_is_no_backup_nothing_is_said_of_it(without_backup: ProgramRun) -> None:
+    policies = {resource.name for resource in without_backup.of_type(NETWORK_POLICY)}
+
+    assert policies == {"etcd", "counter", "default-deny"}
+    assert allowed(policy(without_backup, "etcd"))["client"] == ["counter", "etcd"]
 
 
 def test_everybody_reaches_the_counters_and_only_counters_their_peers(run: ProgramRun) -> None:
@@ -53,6 +68,7 @@ def test_everybody_reaches_the_counters_and_only_counters_their_peers(run: Progr
     [
         ("etcd", "kubernetes:apps/v1:StatefulSet", "etcd"),
         ("counter", "kubernetes:apps/v1:Deployment", "counter-deployment"),
+        ("backup", "kubernetes:apps/v1:Deployment", "etcd-backup"),
     ],
 )
 def test_a_policy_speaks_of_the_pods_and_ports_that_there_are(

@@ -1,4 +1,4 @@
-"""Kubernetes' Pod Security Standard `restricted`: the namespace demands it, and every pod keeps it.
+"""Kubernetes' Pod Security Standard `restricted`: the namespace demands it, and every pod but the NFS server keeps it.
 
 Source of the rules: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
 """
@@ -61,24 +61,38 @@ def _container_violations(pod: dict[str, Any], container: dict[str, Any]) -> Ite
         yield "hostPort"
 
 
-def test_the_namespace_demands_it(run: ProgramRun) -> None:
-    labels = run.find("kubernetes:core/v1:Namespace", "namespace").inputs["metadata"]["labels"]
+@pytest.mark.parametrize(("name", "standard"), [("namespace", "restricted"), ("nfs-namespace", "privileged")])
+def test_a_namespace_demands_a_standard(run: ProgramRun, name: str, standard: str) -> None:
+    labels = run.find("kubernetes:core/v1:Namespace", name).inputs["metadata"]["labels"]
 
     assert labels == {
-        "pod-security.kubernetes.io/enforce": "restricted",
-        "pod-security.kubernetes.io/warn": "restricted",
-        "pod-security.kubernetes.io/audit": "restricted",
+        "pod-security.kubernetes.io/enforce": standard,
+        "pod-security.kubernetes.io/warn": standard,
+        "pod-security.kubernetes.io/audit": standard,
+    }
+
+
+def pods(run: ProgramRun, namespace: str) -> dict[str, dict[str, Any]]:
+    """The pods of each workload in a namespace."""
+    return {
+        resource.name: resource.inputs["spec"]["template"]["spec"]
+        for resource in run.resources
+        if "template" in resource.inputs.get("spec", {}) and resource.inputs["metadata"]["namespace"] == namespace
     }
 
 
 def test_every_pod_keeps_it(run: ProgramRun) -> None:
-    pods = {
-        resource.name: resource.inputs["spec"]["template"]["spec"]
-        for resource in run.resources
-        if "template" in resource.inputs.get("spec", {})
+    assert {name: violations(pod) for name, pod in pods(run, "ha-counter").items()} == {
+        "etcd": set(),
+        "counter-deployment": set(),
+        "etcd-backup": set(),
     }
 
-    assert {name: violations(pod) for name, pod in pods.items()} == {"etcd": set(), "counter-deployment": set()}
+
+def test_the_nfs_server_alone_breaks_it_in_what_it_needs(run: ProgramRun) -> None:
+    assert {name: violations(pod) for name, pod in pods(run, "ha-counter-nfs").items()} == {
+        "nfs": {"capabilities", "runAsNonRoot", "runAsUser", "seccompProfile"}
+    }
 
 
 def test_a_good_pod_breaks_no_rule() -> None:

@@ -11,7 +11,15 @@ STATEFUL_SET = "kubernetes:apps/v1:StatefulSet"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
-@pytest.fixture(params=["etcd", "counter-deployment"])
+# What nfs-ganesha was seen to need.
+NEEDED_FOR_NFS = ["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "SETGID", "SETUID"]
+
+SEVERAL = ["etcd", "counter-deployment"]
+RESTRICTED = [*SEVERAL, "etcd-backup"]
+ALL = [*RESTRICTED, "nfs"]
+
+
+@pytest.fixture(params=ALL)
 def workload(run: ProgramRun, request: pytest.FixtureRequest) -> Registration:
     [found] = [resource for resource in run.resources if resource.name == request.param and is_workload(resource)]
     return found
@@ -34,9 +42,10 @@ def is_workload(resource: Registration) -> bool:
 
 
 def test_no_workload_is_missing_here(run: ProgramRun) -> None:
-    assert {resource.name for resource in run.resources if is_workload(resource)} == {"etcd", "counter-deployment"}
+    assert {resource.name for resource in run.resources if is_workload(resource)} == {*ALL}
 
 
+@pytest.mark.parametrize("workload", RESTRICTED, indirect=True)
 def test_pods_are_run_by_nobody_in_particular(pod: dict[str, Any]) -> None:
     assert pod["securityContext"] == {
         "runAsNonRoot": True,
@@ -48,11 +57,11 @@ def test_pods_are_run_by_nobody_in_particular(pod: dict[str, Any]) -> None:
     }
 
 
-def test_containers_can_gain_no_rights(container: dict[str, Any]) -> None:
+def test_containers_can_gain_no_rights(workload: Registration, container: dict[str, Any]) -> None:
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
+        "capabilities": {"drop": ["ALL"], **({"add": NEEDED_FOR_NFS} if workload.name == "nfs" else {})},
     }
 
 
@@ -62,7 +71,14 @@ def test_pods_know_nothing_of_the_cluster_that_they_do_not_need(pod: dict[str, A
 
 
 def test_pods_reach_nothing_of_their_node(pod: dict[str, Any]) -> None:
-    assert pod.keys() & {"hostNetwork", "hostPID", "hostIPC", "volumes", "initContainers"} == set()
+    assert pod.keys() & {"hostNetwork", "hostPID", "hostIPC", "initContainers"} == set()
+    for volume in pod.get("volumes", []):
+        assert volume.keys() - {"name"} <= {"emptyDir", "persistentVolumeClaim"}
+
+
+def test_what_pods_write_on_their_node_is_limited(pod: dict[str, Any]) -> None:
+    for volume in pod.get("volumes", []):
+        assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"]
 
 
 def test_containers_run_an_image_by_its_digest_as_it_is(container: dict[str, Any]) -> None:
@@ -82,6 +98,7 @@ def test_selectors_find_the_pods_of_their_workload_only(run: ProgramRun, workloa
     assert matching is workload
 
 
+@pytest.mark.parametrize("workload", SEVERAL, indirect=True)
 def test_at_most_one_pod_is_evicted_at_a_time(run: ProgramRun, workload: Registration) -> None:
     selector = workload.inputs["spec"]["selector"]
     [budget] = [
@@ -93,6 +110,7 @@ def test_at_most_one_pod_is_evicted_at_a_time(run: ProgramRun, workload: Registr
     assert budget["maxUnavailable"] == 1
 
 
+@pytest.mark.parametrize("workload", SEVERAL, indirect=True)
 def test_pods_are_spread_over_the_nodes_that_are_alive(workload: Registration, pod: dict[str, Any]) -> None:
     [spread] = pod["topologySpreadConstraints"]
 
@@ -119,5 +137,5 @@ def test_the_config_says_how_strictly(spread: str, otherwise: str) -> None:
     assert {
         constraint["whenUnsatisfiable"]
         for resource in workloads
-        for constraint in resource.inputs["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        for constraint in resource.inputs["spec"]["template"]["spec"].get("topologySpreadConstraints", [])
     } == {otherwise}

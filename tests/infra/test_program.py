@@ -3,12 +3,18 @@
 import pulumi
 import pytest
 
-from local.remains import OUR_WRITERS
+from local import remains
 from tests.infra.program_run import IMAGE, STASH, ProgramRun, Registration, run_program
 from tests.infra.stack_config import full_config
 
 PROVIDER = "pulumi:providers:kubernetes"
-COMPONENTS = {f"ha-counter:index:{component}" for component in ("Counter", "EtcdCluster", "Images", "NetworkPolicies")}
+COMPONENTS = {
+    f"ha-counter:index:{component}"
+    for component in (
+        *("Backup", "Counter", "EtcdCluster", "EtcdEndpoints", "Images", "NetworkPolicies", "NfsServer", "NfsVolume"),
+    )
+}
+NAMESPACE = "kubernetes:core/v1:Namespace"
 DIGEST = "sha256:" + "0" * 64
 
 
@@ -23,21 +29,31 @@ def kubernetes_objects(run: ProgramRun) -> list[tuple[str, str, str | None]]:
 
 def test_only_names_of_the_interface_are_fixed(run: ProgramRun) -> None:
     assert kubernetes_objects(run) == [
+        ("ConfigMap", "etcd-cluster", "etcd-cluster"),
         ("ConfigMap", "etcd-config", "etcd-config"),
         ("Deployment", "counter-deployment", "counter-deployment"),
+        ("Deployment", "etcd-backup", "etcd-backup"),
         ("Namespace", "namespace", "ha-counter"),
+        ("Namespace", "nfs-namespace", "ha-counter-nfs"),
+        ("NetworkPolicy", "backup", ""),
         ("NetworkPolicy", "counter", ""),
         ("NetworkPolicy", "default-deny", ""),
         ("NetworkPolicy", "etcd", ""),
+        ("NetworkPolicy", "nfs", ""),
+        ("PersistentVolume", "snapshots", "etcd-snapshots-10-0-0-7"),
+        ("PersistentVolumeClaim", "snapshots", "etcd-snapshots-10-0-0-7"),
         ("PodDisruptionBudget", "counter", ""),
         ("PodDisruptionBudget", "etcd", ""),
         ("Service", "etcd", "etcd"),
+        ("Service", "etcd-backup", "etcd-backup"),
         ("Service", "etcd-client", "etcd-client"),
         ("Service", "etcd0", "etcd0"),
         ("Service", "etcd1", "etcd1"),
         ("Service", "etcd2", "etcd2"),
+        ("Service", "nfs-service", "nfs-service"),
         ("Service", "svc-counter", "svc-counter"),
         ("StatefulSet", "etcd", "etcd"),
+        ("StatefulSet", "nfs", "nfs"),
     ]
 
 
@@ -46,11 +62,18 @@ def test_the_outputs(run: ProgramRun) -> None:
         "nodeport": 30180,
         "namespace": "ha-counter",
         "images": {
-            "counter": f"registry.example.com/ha-counter-counter@{DIGEST}",
-            "etcd": f"registry.example.com/ha-counter-etcd@{DIGEST}",
+            name: f"registry.example.com/ha-counter-{name}@{DIGEST}" for name in ("counter", "etcd", "backup", "nfs")
         },
         "etcdEndpoints": "http://etcd0:2379,http://etcd1:2379,http://etcd2:2379",
+        "backupUrl": "http://etcd-backup:8080",
     }
+
+
+def test_without_backup_all_else_is_the_same(run: ProgramRun, without_backup: ProgramRun) -> None:
+    of_backup = {"backup", "etcd-backup", "nfs", "nfs-namespace", "nfs-service", "snapshots"}
+
+    assert kubernetes_objects(without_backup) == [each for each in kubernetes_objects(run) if each[1] not in of_backup]
+    assert without_backup.outputs["backupUrl"] == ""
 
 
 def test_the_node_port_is_an_integer_although_engines_hand_over_floats(run: ProgramRun) -> None:
@@ -70,11 +93,11 @@ def test_every_component_declares_itself_finished(run: ProgramRun) -> None:
     assert {component.urn for component in components} <= run.finished_components
 
 
-def test_everything_but_the_namespace_is_part_of_a_component(run: ProgramRun) -> None:
+def test_everything_that_goes_with_the_stack_is_part_of_a_component(run: ProgramRun) -> None:
     components = {resource.urn for resource in run.resources if resource.type in COMPONENTS}
     outside = {resource.type for resource in run.resources if resource.parent not in components}
 
-    assert outside == COMPONENTS | {PROVIDER, STASH, "kubernetes:core/v1:Namespace"}
+    assert outside == COMPONENTS | {PROVIDER, STASH, NAMESPACE, "kubernetes:core/v1:ConfigMap"}
 
 
 def test_every_kubernetes_object_goes_to_the_configured_cluster(run: ProgramRun) -> None:
@@ -86,18 +109,24 @@ def test_every_kubernetes_object_goes_to_the_configured_cluster(run: ProgramRun)
     } == providers.keys()
 
 
-def test_the_namespace_and_nothing_else_is_kept_and_found_again(run: ProgramRun) -> None:
+def test_the_namespaces_and_the_record_and_nothing_else_are_kept_and_found_again(run: ProgramRun) -> None:
     adopting = [provider.urn for provider in run.of_type(PROVIDER) if "upsertExistingObjects" in provider.inputs]
-    of_adopting = [resource.type for resource in run.resources if resource.provider.rpartition("::")[0] in adopting]
+    of_adopting = {resource.name for resource in run.resources if resource.provider.rpartition("::")[0] in adopting}
 
-    assert of_adopting == ["kubernetes:core/v1:Namespace"]
-    assert [resource.type for resource in run.resources if resource.retained] == ["kubernetes:core/v1:Namespace"]
+    assert of_adopting == {"namespace", "nfs-namespace", "etcd-cluster"}
+    assert {resource.name for resource in run.resources if resource.retained} == of_adopting
 
 
-def test_the_namespace_tells_whose_it_is(run: ProgramRun) -> None:
-    metadata = run.find("kubernetes:core/v1:Namespace", "namespace").inputs["metadata"]
+def test_live_stacks_know_the_providers_by_these_names(run: ProgramRun) -> None:
+    """By others, the real engine would replace all that they made."""
+    assert {provider.name for provider in run.of_type(PROVIDER)} == {"cluster", "namespace"}
 
-    assert metadata["annotations"]["pulumi.com/patchFieldManager"].startswith(OUR_WRITERS)
+
+@pytest.mark.parametrize("name", ["namespace", "nfs-namespace"])
+def test_a_namespace_tells_whose_it_is(run: ProgramRun, name: str) -> None:
+    metadata = run.find(NAMESPACE, name).inputs["metadata"]
+
+    assert metadata["annotations"]["pulumi.com/patchFieldManager"].startswith(remains.OUR_WRITERS)
 
 
 def test_config_maps_are_changed_in_place(run: ProgramRun) -> None:
@@ -115,12 +144,51 @@ def test_a_configured_kubeconfig_comes_before_the_environment(monkeypatch: pytes
     assert kubeconfig(full_config() | {"kubeconfig": "/from/config"}) == "/from/config"
 
 
-def test_every_object_is_in_the_namespace_and_waits_for_it(run: ProgramRun) -> None:
-    namespace = run.find("kubernetes:core/v1:Namespace", "namespace")
-    others = [r for r in run.resources if r.type.startswith("kubernetes:") and r is not namespace]
+def test_every_object_is_in_a_namespace_and_waits_for_it(run: ProgramRun) -> None:
+    namespaces = {each.inputs["metadata"]["name"]: each.urn for each in run.of_type(NAMESPACE)}
+    without = {NAMESPACE, "kubernetes:core/v1:PersistentVolume"}
+    inside = [r for r in run.resources if r.type.startswith("kubernetes:") and r.type not in without]
 
-    assert {resource.inputs["metadata"]["namespace"] for resource in others} == {"ha-counter"}
-    assert [resource.urn for resource in others if namespace.urn not in resource.dependencies] == []
+    assert namespaces.keys() == {"ha-counter", remains.nfs_namespace("ha-counter")}
+    assert [r.urn for r in inside if namespaces[r.inputs["metadata"]["namespace"]] not in r.dependencies] == []
+
+
+def test_only_the_nfs_server_is_in_its_namespace(run: ProgramRun) -> None:
+    namespaces = {r.name: r.inputs.get("metadata", {}).get("namespace") for r in run.resources}
+
+    assert {name for name, namespace in namespaces.items() if namespace == "ha-counter-nfs"} == {"nfs", "nfs-service"}
+
+
+def test_what_outlives_the_stack_is_called_as_what_removes_it_knows_it(run: ProgramRun) -> None:
+    server = run.find("kubernetes:apps/v1:StatefulSet", "nfs").inputs
+    [template] = server["spec"]["volumeClaimTemplates"]
+
+    assert f"{template['metadata']['name']}-{server['metadata']['name']}-0" == remains.SNAPSHOTS_VOLUME
+    assert run.find("kubernetes:core/v1:ConfigMap", remains.RECORD)
+
+
+def test_the_nfs_server_is_there_before_all_that_use_it_and_so_goes_after_them(run: ProgramRun) -> None:
+    of_server = [
+        run.find("kubernetes:apps/v1:StatefulSet", "nfs"),
+        run.find("kubernetes:core/v1:Service", "nfs-service"),
+    ]
+
+    for type_, name in [
+        ("core/v1:PersistentVolume", "snapshots"),
+        ("core/v1:PersistentVolumeClaim", "snapshots"),
+        ("apps/v1:Deployment", "etcd-backup"),
+        ("apps/v1:StatefulSet", "etcd"),
+        ("apps/v1:Deployment", "counter-deployment"),
+    ]:
+        user = run.find(f"kubernetes:{type_}", name)
+        assert {resource.urn for resource in of_server} <= all_dependencies(run, user), user.urn
+
+
+def all_dependencies(run: ProgramRun, resource: Registration) -> set[str]:
+    """What it depends on, and what that depends on, and so on."""
+    by_urn = {each.urn: each for each in run.resources}
+    direct = [by_urn[urn] for urn in resource.dependencies]
+    return {*resource.dependencies, *(urn for each in direct for urn in all_dependencies(run, each))}
 
 
 def test_every_object_says_what_it_belongs_to(run: ProgramRun) -> None:

@@ -23,6 +23,8 @@ ANOTHER_VALUE = {
     "platform": "linux/arm64",
     "counterImage": "counter:1.0",
     "etcdImage": "etcd:1.0",
+    "backupImage": "backup:1.0",
+    "nfsImage": "nfs:1.0",
     "nodePort": "30181",
     "counterReplicas": "2",
     "counterCpuRequest": "400m",
@@ -37,6 +39,21 @@ ANOTHER_VALUE = {
     "etcdCpuLimit": "2",
     "etcdMemoryRequest": "256Mi",
     "etcdMemoryLimit": "2Gi",
+    "snapshotVolume": "none",
+    "snapshotStorage": "2Gi",
+    "snapshotStorageClass": "other",
+    "snapshotExport": "other:/path",
+    "snapshotClaim": "other",
+    "snapshotInterval": "60",
+    "backupCpuRequest": "200m",
+    "backupCpuLimit": "2",
+    "backupMemoryRequest": "256Mi",
+    "backupMemoryLimit": "2Gi",
+    "backupLogLevel": "debug",
+    "nfsCpuRequest": "200m",
+    "nfsCpuLimit": "2",
+    "nfsMemoryRequest": "128Mi",
+    "nfsMemoryLimit": "2Gi",
 }
 
 
@@ -65,12 +82,22 @@ def test_every_key_is_tried_here() -> None:
 
 # The keys that go with others only.
 LOGIN = {"registryUser": "me", "registryPassword": "secret"}
-EXISTING = {"imageDelivery": "existing", "counterImage": "counter", "etcdImage": "etcd"}
+EXISTING = {
+    "imageDelivery": "existing",
+    "counterImage": "counter",
+    "etcdImage": "etcd",
+    "backupImage": "backup",
+    "nfsImage": "nfs",
+}
 GOES_WITH = {
     "registryUser": LOGIN,
     "registryPassword": LOGIN,
     "counterImage": EXISTING,
     "etcdImage": EXISTING,
+    "backupImage": EXISTING,
+    "nfsImage": EXISTING,
+    "snapshotExport": {"snapshotVolume": "export", "snapshotExport": "nas:/path"},
+    "snapshotClaim": {"snapshotVolume": "claim", "snapshotClaim": "mine"},
 }
 
 

@@ -3,16 +3,19 @@ from collections.abc import Mapping
 import pulumi
 import pytest
 
-from ha_counter.delivery import Existing, Load, Push, RegistryLogin
+from ha_counter.delivery import Existing, Load, Push, RegistryLogin, Target
 from ha_counter.settings import (
+    BackupSettings,
     ClusterSettings,
     CounterSettings,
     EtcdSettings,
     ImageSettings,
+    NfsServerSettings,
     ResourceSettings,
     Settings,
     load_settings,
 )
+from ha_counter.snapshot_volume import ExistingClaim, NfsExport
 from ha_counter.spread import Spread
 from tests.infra.stack_config import PROJECT, full_config, with_config
 
@@ -33,7 +36,11 @@ def test_the_defaults() -> None:
         cluster=ClusterSettings(
             context="test-cluster", kubeconfig=None, namespace="ha-counter", spread=Spread.PREFERRED
         ),
-        images=ImageSettings(delivery=Push(registry="registry.example.com", platform=None), login=None),
+        images=ImageSettings(
+            targets=(Target.COUNTER, Target.ETCD, Target.BACKUP, Target.NFS),
+            delivery=Push(registry="registry.example.com", platform=None),
+            login=None,
+        ),
         etcd=EtcdSettings(
             members=3,
             storage="1Gi",
@@ -44,6 +51,18 @@ def test_the_defaults() -> None:
             replicas=3,
             node_port=30180,
             resources=ResourceSettings(cpu_request="500m", cpu_limit="1", memory_request="512Mi", memory_limit="1Gi"),
+            log_level="info",
+        ),
+        backup=BackupSettings(
+            volume=NfsServerSettings(
+                storage="5Gi",
+                storage_class=None,
+                resources=ResourceSettings(
+                    cpu_request="50m", cpu_limit="1", memory_request="64Mi", memory_limit="256Mi"
+                ),
+            ),
+            interval=300,
+            resources=ResourceSettings(cpu_request="50m", cpu_limit="1", memory_request="128Mi", memory_limit="512Mi"),
             log_level="info",
         ),
     )
@@ -60,7 +79,7 @@ def test_the_defaults() -> None:
         ("namespace", "Counter", "a DNS label"),
         ("namespace", "ha_counter", "a DNS label"),
         ("namespace", "-counter", "a DNS label"),
-        ("namespace", "c" * 64, "a DNS label"),
+        ("namespace", "c" * 60, "a DNS label: up to 59"),
         ("spread", "", "preferred or required"),
         ("spread", "Required", "preferred or required"),
         ("spread", "always", "preferred or required"),
@@ -99,6 +118,14 @@ def test_the_defaults() -> None:
         ("etcdCpuLimit", "0", 'cores like "0.5" or "500m"'),
         ("etcdMemoryRequest", "some", 'bytes like "512Mi" or "1Gi"'),
         ("etcdMemoryLimit", "", 'bytes like "512Mi" or "1Gi"'),
+        ("snapshotVolume", "", "server or export or claim or none"),
+        ("snapshotVolume", "nfs", "server or export or claim or none"),
+        ("snapshotStorage", "5GB", 'bytes like "512Mi" or "1Gi"'),
+        ("snapshotStorageClass", "Fast SSD", "the name of a StorageClass"),
+        ("snapshotInterval", "0", "a whole number of seconds, 1 or more"),
+        ("snapshotInterval", "5m", "a whole number of seconds, 1 or more"),
+        ("backupLogLevel", "loud", "debug or info or warning or error"),
+        ("nfsMemoryLimit", "256m", 'bytes like "512Mi" or "1Gi"'),
     ],
 )
 def test_a_wrong_value_is_refused(key: str, value: str, allowed: str) -> None:
@@ -114,7 +141,7 @@ def test_a_wrong_value_is_refused(key: str, value: str, allowed: str) -> None:
         ("context", "admin@prod/eu:1"),
         ("kubeconfig", "~/.kube/other"),
         ("kubeconfig", "/etc/kubernetes/admin conf"),
-        ("namespace", "c" * 63),
+        ("namespace", "c" * 59),
         ("registry", "localhost"),
         ("registry", "registry:5000"),
         ("registry", "docker.io/somebody"),
@@ -138,6 +165,10 @@ def test_a_right_value_is_taken(key: str, value: str) -> None:
         ("counterMemory", "1Gi", "1025Mi"),
         ("etcdCpu", "500m", "1"),
         ("etcdMemory", "1G", "1Gi"),
+        ("backupCpu", "100m", "200m"),
+        ("backupMemory", "1Gi", "2Gi"),
+        ("nfsCpu", "100m", "200m"),
+        ("nfsMemory", "1Gi", "2Gi"),
     ],
 )
 def test_a_request_above_its_limit_is_refused(resource: str, limit: str, request_: str) -> None:
@@ -154,7 +185,13 @@ def test_a_request_may_equal_its_limit() -> None:
 
 
 DIGEST = f"@sha256:{'0' * 64}"
-EXISTING = {"imageDelivery": "existing", "counterImage": "someone/counter:1.0", "etcdImage": "someone/etcd:1.0"}
+EXISTING = {
+    "imageDelivery": "existing",
+    "counterImage": "someone/counter:1.0",
+    "etcdImage": "someone/etcd:1.0",
+    "backupImage": "someone/backup:1.0",
+    "nfsImage": "someone/nfs:1.0",
+}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +208,14 @@ EXISTING = {"imageDelivery": "existing", "counterImage": "someone/counter:1.0", 
 def test_an_existing_image_is_named_by_tag_or_digest(image: str) -> None:
     settings = load(full_config() | EXISTING | {"counterImage": image})
 
-    assert settings.images.delivery == Existing(counter=image, etcd="someone/etcd:1.0")
+    assert settings.images.delivery == Existing(
+        {
+            Target.COUNTER: image,
+            Target.ETCD: "someone/etcd:1.0",
+            Target.BACKUP: "someone/backup:1.0",
+            Target.NFS: "someone/nfs:1.0",
+        }
+    )
 
 
 @pytest.mark.parametrize("image", ["Counter", "counter:", "counter@sha256:0", "https://example.com/counter", "a b"])
@@ -198,6 +242,33 @@ def test_images_are_loaded_into_the_cluster_that_is_deployed_to() -> None:
             [
                 "ha-counter:counterImage is not set: imageDelivery 'existing' needs it",
                 "ha-counter:etcdImage is not set: imageDelivery 'existing' needs it",
+                "ha-counter:backupImage is not set: imageDelivery 'existing' needs it",
+                "ha-counter:nfsImage is not set: imageDelivery 'existing' needs it",
+            ],
+        ),
+        (
+            {**EXISTING, "snapshotVolume": "export", "snapshotExport": "nas:/path", "backupImage": "", "nfsImage": ""},
+            ["ha-counter:backupImage is not set: imageDelivery 'existing' needs it"],
+        ),
+        (
+            {"snapshotVolume": "export"},
+            ["ha-counter:snapshotExport is not set: snapshotVolume 'export' needs it"],
+        ),
+        (
+            {"snapshotVolume": "claim", "snapshotExport": "nas:/path"},
+            [
+                "ha-counter:snapshotClaim is not set: snapshotVolume 'claim' needs it",
+                "ha-counter:snapshotExport is 'nas:/path': it must be empty, since snapshotVolume is 'claim'",
+            ],
+        ),
+        (
+            {"snapshotClaim": "mine"},
+            ["ha-counter:snapshotClaim is 'mine': it must be empty, since snapshotVolume is 'server'"],
+        ),
+        (
+            {"snapshotVolume": "nowhere", "snapshotClaim": "mine"},
+            [
+                "ha-counter:snapshotVolume is 'nowhere': it must be server or export or claim or none",
             ],
         ),
         (
@@ -232,6 +303,67 @@ def test_a_login_is_for_the_registry_s_host() -> None:
 
     assert login == RegistryLogin(server="registry.example.com:443", user="me", password="hunter2")
     assert "hunter2" not in repr(login)
+
+
+# Where snapshots are kept.
+
+
+@pytest.mark.parametrize(
+    ("export", "expected"),
+    [
+        ("nas:/snapshots", NfsExport("nas", "/snapshots")),
+        ("nas.example.com:/a/b_C", NfsExport("nas.example.com", "/a/b_C")),
+        ("10.0.0.7:/", NfsExport("10.0.0.7", "/")),
+        ("[fd00::7]:/snapshots", NfsExport("fd00::7", "/snapshots")),
+    ],
+)
+def test_an_export_is_a_host_and_a_path(export: str, expected: NfsExport) -> None:
+    backup = load(full_config() | {"snapshotVolume": "export", "snapshotExport": export}).backup
+
+    assert backup is not None
+    assert backup.volume == expected
+
+
+@pytest.mark.parametrize(
+    "export", ["nas", "nas:snapshots", "/snapshots", "nas:/a b", "Nas:/a", "nfs://nas/a", "nas:/a:b"]
+)
+def test_anything_else_is_no_export(export: str) -> None:
+    [fault] = faults(full_config() | {"snapshotVolume": "export", "snapshotExport": export})
+
+    assert fault.startswith(f"ha-counter:snapshotExport is {export!r}: it must be HOST:/PATH")
+
+
+def test_a_claim_is_named() -> None:
+    backup = load(full_config() | {"snapshotVolume": "claim", "snapshotClaim": "mine"}).backup
+
+    assert backup is not None
+    assert backup.volume == ExistingClaim("mine")
+
+
+def test_without_snapshots_there_is_no_backup() -> None:
+    assert load(full_config() | {"snapshotVolume": "none"}).backup is None
+
+
+@pytest.mark.parametrize(
+    ("volume", "images"),
+    [
+        ({"snapshotVolume": "export", "snapshotExport": "nas:/path"}, [Target.COUNTER, Target.ETCD, Target.BACKUP]),
+        ({"snapshotVolume": "claim", "snapshotClaim": "mine"}, [Target.COUNTER, Target.ETCD, Target.BACKUP]),
+        ({"snapshotVolume": "none"}, [Target.COUNTER, Target.ETCD]),
+    ],
+)
+def test_images_that_nothing_runs_need_not_be_there(volume: dict[str, str], images: list[Target]) -> None:
+    others = {f"{target.value}Image": "" for target in Target if target not in images}
+
+    settings = load(full_config() | EXISTING | volume | others)
+
+    assert [*settings.images.targets] == images
+    assert isinstance(settings.images.delivery, Existing)
+    assert [*settings.images.delivery.references] == images
+
+
+def test_but_may_be() -> None:
+    load(full_config() | EXISTING | {"snapshotVolume": "none"})
 
 
 def test_a_misspelt_key_is_named() -> None:

@@ -2,14 +2,16 @@
 
 import copy
 import itertools
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 from local.errors import LocalError
 from local.kube import Kube, Object, describe
+from local.port_forward import Forward
 
-CLUSTER_WIDE = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "StorageClass")
+CLUSTER_WIDE = ("Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PersistentVolume")
 WORKLOADS = ("Deployment", "StatefulSet")
 
 Key = tuple[str, str, str, str]
@@ -30,12 +32,14 @@ class InMemoryKube(Kube):
 
     def __init__(self) -> None:
         self.applied: list[str] = []  # what was asked for, in this order
+        self.patched: list[tuple[str, Object, str]] = []  # object, changes, who made them
         self.deleted: list[str] = []
         self.refuses: dict[str, str] = {}  # an object -> why the server will not have it
         self.cuts_off_after = ""  # an object, whose maker gets no answer once it is there
         self.never_goes: set[str] = set()  # objects that a finalizer holds on to
         self.seconds_between_creations = 1
         self.controllers_write_meanwhile = False  # to every object, before an apply comes
+        self.ports: dict[tuple[str, str, int], int] = {}  # of pods in namespaces -> of this machine
         self._objects: dict[Key, Object] = {}
         self._versions = itertools.count(1)
         self._seconds = 0
@@ -63,6 +67,23 @@ class InMemoryKube(Kube):
             if describe(wanted) == self.cuts_off_after:
                 raise ConnectionError("cut off")
             return copy.deepcopy(live)
+
+    def patch(self, item: Object, changes: Object, manager: str) -> None:
+        with self._lock:
+            self.patched.append((describe(item), changes, manager))
+            live = self._objects.get(_key(item))
+            if live is None:
+                raise LocalError(f"{describe(item)}: not found")
+            expected = changes.get("metadata", {}).get("resourceVersion")
+            if expected not in (None, live["metadata"].get("resourceVersion")):
+                raise LocalError(f"{describe(item)}: Conflict")
+            self._store(_patched(live, changes))
+
+    def forward(self, namespace: str, pod: str, port: int) -> Forward:
+        if (namespace, pod, port) not in self.ports:
+            raise LocalError(f"Pod {namespace}/{pod}: port {port} can't be reached")
+        connection = socket.create_connection(("127.0.0.1", self.ports[namespace, pod, port]))
+        return Forward(connection, lambda: None)
 
     def labelled(self, selector: str) -> Iterator[Object]:
         with self._lock:
@@ -157,6 +178,15 @@ def _selects(selector: str, item: Object) -> bool:
     return all(
         labels.get(key) == value for key, _, value in (part.partition("=") for part in selector.split(",") if part)
     )
+
+
+def _patched(below: Any, changes: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """A JSON merge patch."""
+    if not isinstance(changes, dict):
+        return copy.deepcopy(changes)
+    kept = copy.deepcopy(below) if isinstance(below, dict) else {}
+    merged = {**kept, **{key: _patched(kept.get(key), value) for key, value in changes.items()}}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 def _merged(below: Any, above: Any) -> Any:  # noqa: ANN401 - any JSON value

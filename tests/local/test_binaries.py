@@ -9,7 +9,7 @@ from local.errors import LocalError
 GO_MOD = """module toolchain
 
 require (
-	go.etcd.io/etcd/server/v3 v3.6.5
+	go.etcd.io/etcd/server/v3 v3.6.16
 	k8s-io/kubernetes v7.7.7
 	k8s.io/kubernetes v1.34.4
 	k8s.io/kubernetes-extras v9.9.9 // indirect
@@ -30,7 +30,7 @@ def toolchain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("k8s.io/kubernetes", "v1.34.4"),
         ("k8s.io/kubernetes-extras", "v9.9.9"),
-        ("go.etcd.io/etcd/server/v3", "v3.6.5"),
+        ("go.etcd.io/etcd/server/v3", "v3.6.16"),
     ],
 )
 def test_the_version_of_a_module_is_the_one_required(module: str, version: str) -> None:

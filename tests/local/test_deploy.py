@@ -13,7 +13,7 @@ from rich.console import Console
 from local import deploy, stack_config
 from local.errors import LocalError
 from local.kube import describe
-from local.ownership import STACK_LABEL
+from local.ownership import DEPTH_LABEL, STACK_LABEL
 from local.stack_config import StackConfig
 from tests.local.conftest import is_locked
 from tests.local.in_memory_kube import InMemoryKube
@@ -97,13 +97,13 @@ def test_an_object_whose_maker_was_cut_off_is_found_again(write: Write, up: Up, 
         assert names(kube) == whole
 
 
-@pytest.mark.parametrize("kind", ["Namespace", "Secret", "StatefulSet"])
-def test_of_the_real_program_it_is_found_again(real: StackConfig, up: Up, kube: InMemoryKube, kind: str) -> None:
+@pytest.mark.parametrize("beginning", ["Namespace ha-counter", "Secret ha-counter-nfs/", "StatefulSet ha-counter/etcd"])
+def test_of_the_real_program_it_is_found_again(real: StackConfig, up: Up, kube: InMemoryKube, beginning: str) -> None:
     login = {"ha-counter:registryUser": "me", "ha-counter:registryPassword": "secret"}
     config = replace(real, values={**real.values, **login})
     up(config)
     whole = names(kube)
-    [cut_off_after] = [name for name in whole if name.startswith(f"{kind} ")]
+    cut_off_after = next(name for name in whole if name.startswith(beginning))
 
     deploy_anew(kube, cut_off_after, lambda: up(config))
 
@@ -156,6 +156,7 @@ def deploy_anew(kube: InMemoryKube, cut_off_after: str, up: Callable[[], object]
     kube.cuts_off_after = cut_off_after
     with pytest.raises(ConnectionError):
         up()
+    kube.cuts_off_after = ""
     up()
 
 
@@ -323,6 +324,33 @@ pulumi.Stash("hooked", input="first", opts=pulumi.ResourceOptions(hooks=hooks))
     assert lines[place + 1] == "      input: first -> second"
 
 
+NAMED_AFTER_ADDRESS = NAMED.replace('"name": "settings"', '"name": service.spec.cluster_ip')
+
+
+@pytest.mark.parametrize("before", [(), (CLUSTER,)], ids=["nothing is there", "the namespace is there"])
+def test_the_address_of_a_service_that_is_yet_to_be_made_is_unknown(
+    write: Write, up: Up, preview: Preview, before: tuple[str, ...]
+) -> None:
+    """The API server would tell one in a dry run, and another one when it is made."""
+    if before:
+        up(write(*before))
+
+    assert "  ConfigMap app/(known after `up`): would be made" in preview(write(CLUSTER, SERVICE, NAMED_AFTER_ADDRESS))
+
+
+def test_the_address_of_a_service_that_is_there_is_known(write: Write, up: Up, preview: Preview) -> None:
+    config = write(CLUSTER, SERVICE, NAMED_AFTER_ADDRESS)
+    up(config)
+
+    assert "  ConfigMap app/10.0.0.10: unchanged" in preview(config)
+
+
+def test_a_service_without_an_address_is_known_to_have_none(write: Write, preview: Preview) -> None:
+    headless = SERVICE.replace('type="NodePort"', 'cluster_ip="None"')
+
+    assert "  ConfigMap app/None: would be made" in preview(write(CLUSTER, headless, NAMED_AFTER_ADDRESS))
+
+
 # The way down.
 
 
@@ -342,17 +370,51 @@ def test_down_deletes_the_last_made_first_and_the_namespace_last(
     assert kube.objects() == []
 
 
-def test_of_what_was_made_in_the_same_second_workloads_go_first_and_the_namespace_last(
+def test_what_was_made_in_the_same_second_goes_before_what_it_depends_on(
     write: Write, up: Up, kube: InMemoryKube, console: Console
 ) -> None:
     kube.seconds_between_creations = 0
-    config = write(*EVERYTHING)
+    config = write(CLUSTER, SERVICE, NAMED_AFTER_SERVICE)
     up(config)
 
     down(config, console)
 
-    assert kube.deleted[0] == "Deployment app/web"
-    assert kube.deleted[-1] == "Namespace app"
+    assert kube.deleted == ["ConfigMap app/settings", "Service app/web", "Namespace app"]
+
+
+def test_so_does_what_was_there_before_it(write: Write, up: Up, kube: InMemoryKube, console: Console) -> None:
+    config = write(CLUSTER, SERVICE, NAMED_AFTER_SERVICE)
+    up(config)
+    kube.delete(kube.find("Service", "web"))
+    up(config)
+    kube.deleted.clear()
+
+    down(config, console)
+
+    assert kube.deleted == ["ConfigMap app/settings", "Service app/web", "Namespace app"]
+
+
+def test_what_is_no_longer_named_goes_in_this_order_too(write: Write, up: Up, kube: InMemoryKube) -> None:
+    kube.seconds_between_creations = 0
+    up(write(CLUSTER, SERVICE, NAMED_AFTER_SERVICE))
+
+    up(write(CLUSTER))
+
+    assert kube.deleted == ["ConfigMap app/settings", "Service app/web"]
+
+
+def test_of_what_a_version_before_made_the_last_made_goes_first(
+    write: Write, up: Up, kube: InMemoryKube, console: Console
+) -> None:
+    config = write(CLUSTER, SERVICE, NAMED_AFTER_SERVICE)
+    up(config)
+    for item in kube.objects():
+        del item["metadata"]["labels"][DEPTH_LABEL]
+        kube.put(item)
+
+    down(config, console)
+
+    assert kube.deleted == ["ConfigMap app/settings", "Service app/web", "Namespace app"]
 
 
 def test_down_leaves_alone_what_is_not_the_stack_s(write: Write, up: Up, kube: InMemoryKube, console: Console) -> None:
@@ -619,7 +681,8 @@ def test_the_real_program_is_made_as_a_whole(
     assert "etcd" in kube.names("StatefulSet")
     assert "counter-deployment" in kube.names("Deployment")
     assert {"etcd0", "etcd1", "etcd2", "etcd-client", "svc-counter"} <= set(kube.names("Service"))
-    assert {"counter", "etcd"} <= {build.target for build in images.builds}
+    assert {"etcd-backup", "nfs-service"} <= set(kube.names("Service"))
+    assert {"counter", "etcd", "backup", "nfs"} == {build.target for build in images.builds}
     assert len(kube.applied) == len(kube.objects())
 
 
@@ -649,12 +712,64 @@ def test_a_second_run_of_it_changes_nothing(
     assert "\n0 changed, " in printed.getvalue()
 
 
-def test_of_it_down_leaves_the_namespace_alone(real: StackConfig, up: Up, kube: InMemoryKube, console: Console) -> None:
+def test_of_it_down_leaves_the_namespaces_and_the_record(
+    real: StackConfig, up: Up, kube: InMemoryKube, console: Console
+) -> None:
     up(real)
 
     down(real, console)
 
-    assert [describe(item) for item in kube.objects()] == ["Namespace ha-counter"]
+    assert names(kube) == ["ConfigMap ha-counter/etcd-cluster", "Namespace ha-counter", "Namespace ha-counter-nfs"]
+
+
+def test_what_the_record_holds_is_left_to_others(
+    real: StackConfig, up: Up, kube: InMemoryKube, console: Console
+) -> None:
+    up(real)
+    kube.put({**kube.find("ConfigMap", "etcd-cluster"), "data": {"epoch": "2"}})
+
+    up(real)
+    down(real, console)
+    up(real)
+
+    assert kube.find("ConfigMap", "etcd-cluster")["data"] == {"epoch": "2"}
+
+
+def test_its_nfs_server_goes_after_all_that_use_it(
+    real: StackConfig, up: Up, kube: InMemoryKube, console: Console
+) -> None:
+    kube.seconds_between_creations = 0
+    up(real)
+
+    down(real, console)
+
+    of_storage = ("PersistentVolume", "nfs", "etcd-backup", "StatefulSet", "Deployment")
+    order = [name for name in kube.deleted if any(word in name for word in of_storage) and "Policy" not in name]
+    assert order == [
+        "Deployment ha-counter/counter-deployment",
+        "StatefulSet ha-counter/etcd",
+        "Service ha-counter/etcd-backup",
+        "Deployment ha-counter/etcd-backup",
+        "PersistentVolumeClaim ha-counter/etcd-snapshots-10-0-0-10",
+        "PersistentVolume etcd-snapshots-10-0-0-10",
+        "Service ha-counter-nfs/nfs-service",
+        "StatefulSet ha-counter-nfs/nfs",
+    ]
+
+
+def test_another_address_of_the_nfs_server_makes_another_volume(
+    real: StackConfig, up: Up, kube: InMemoryKube, printed: io.StringIO
+) -> None:
+    up(real)
+    service = kube.find("Service", "nfs-service")
+    kube.put({**service, "spec": {**service["spec"], "clusterIP": "10.0.0.99"}})
+
+    up(real)
+
+    assert kube.names("PersistentVolume") == kube.names("PersistentVolumeClaim") == ["etcd-snapshots-10-0-0-99"]
+    [volume] = kube.find("Deployment", "etcd-backup")["spec"]["template"]["spec"]["volumes"][:1]
+    assert volume["persistentVolumeClaim"] == {"claimName": "etcd-snapshots-10-0-0-99"}
+    assert "PersistentVolume etcd-snapshots-10-0-0-10: deleted" in printed.getvalue()
 
 
 def test_what_it_keeps_of_a_live_stack_is_told_and_kept(real: StackConfig, up: Up, kube: InMemoryKube) -> None:

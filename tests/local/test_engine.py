@@ -1,17 +1,20 @@
 """What the engine makes of the resources of small programs."""
 
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 from rich.console import Console
 
-from local import rollout
-from local.builder import Build, Login
+from local import builder, rollout
+from local.builder import Build, Built, Login
 from local.engine import Engine
 from local.errors import LocalError
 from local.outcomes import Outcomes
-from local.ownership import STACK_LABEL
+from local.ownership import DEPTH_LABEL, STACK_LABEL
 from tests.local.in_memory_kube import InMemoryKube
 from tests.local.small_programs import (
     CLUSTER,
@@ -77,7 +80,30 @@ def test_labels_of_the_program_stay(write: Write, up: Up, kube: InMemoryKube) ->
 
     up(write(CLUSTER, labelled))
 
-    assert kube.find("ConfigMap", "settings")["metadata"]["labels"] == {"app": "web", STACK_LABEL: "test"}
+    assert kube.find("ConfigMap", "settings")["metadata"]["labels"] == {
+        "app": "web",
+        STACK_LABEL: "test",
+        DEPTH_LABEL: "2",
+    }
+
+
+def test_every_object_tells_how_much_must_be_there_before_it(write: Write, up: Up, kube: InMemoryKube) -> None:
+    up(write(CLUSTER, SERVICE, NAMED_AFTER_SERVICE, UNNAMED))
+
+    depths = {item["metadata"]["name"]: item["metadata"]["labels"][DEPTH_LABEL] for item in kube.objects()}
+    [unnamed] = set(depths) - {"app", "web", "settings"}
+    assert depths == {"app": "1", "web": "2", unnamed: "2", "settings": "3"}
+
+
+def test_what_depends_on_a_component_depends_on_what_it_is_made_of(write: Write, up: Up, kube: InMemoryKube) -> None:
+    after = "opts=pulumi.ResourceOptions.merge(cluster, pulumi.ResourceOptions(depends_on=[web]))"
+
+    up(write(CLUSTER, IMAGE, DEPLOYMENT, NAMED.replace("opts=cluster", after)))
+
+    depths = [
+        kube.find(*of)["metadata"]["labels"][DEPTH_LABEL] for of in [("Deployment", "web"), ("ConfigMap", "settings")]
+    ]
+    assert depths == ["2", "3"]
 
 
 def test_what_depends_on_an_object_is_made_after_it(write: Write, up: Up, kube: InMemoryKube) -> None:
@@ -245,6 +271,69 @@ def test_a_run_that_failed_leaves_no_stash(write: Write, up: Up) -> None:
         up(write(CLUSTER, STASH.format(value="1"), "1 / 0"))
 
     assert up(write(CLUSTER, STASH.format(value="2"))) == {"first": "2"}
+
+
+def test_images_are_built_one_at_a_time(
+    write: Write, up: Up, images: FakeBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share stages, which the builder then makes once."""
+    alone = threading.Lock()
+    overlapped: list[bool] = []
+
+    def ensure(build: Build, report: Callable[[str], None]) -> Built:
+        overlapped.append(not alone.acquire(blocking=False))
+        time.sleep(0.05)  # in which the others could begin
+        alone.release()
+        return images.ensure(build, report)
+
+    monkeypatch.setattr(builder, "ensure", ensure)
+    more = [IMAGE.replace('"image"', f'"image{n}"').replace("web:test", f"web{n}:test") for n in range(3)]
+
+    up(write(CLUSTER, *more))
+
+    assert overlapped == [False] * 3
+
+
+# What a run that was cut off left.
+
+VOLUME = """
+volume = k8s.core.v1.PersistentVolume("volume", metadata={"name": "disk"}, spec={"storageClassName": ""}, opts=cluster)
+"""
+
+
+def test_a_volume_whose_claim_is_gone_is_made_anew_because_it_takes_no_other(
+    write: Write, up: Up, kube: InMemoryKube
+) -> None:
+    config = write(CLUSTER, VOLUME)
+    up(config)
+    kube.put({**kube.find("PersistentVolume", "disk"), "status": {"phase": "Released"}})
+
+    up(config)
+
+    assert kube.deleted == ["PersistentVolume disk"]
+    assert "status" not in kube.find("PersistentVolume", "disk")
+
+
+def test_a_volume_in_use_stays(write: Write, up: Up, kube: InMemoryKube) -> None:
+    config = write(CLUSTER, VOLUME)
+    up(config)
+    kube.put({**kube.find("PersistentVolume", "disk"), "status": {"phase": "Bound"}})
+
+    up(config)
+
+    assert kube.deleted == []
+
+
+def test_what_is_being_deleted_is_gone_before_it_is_made_anew(write: Write, up: Up, kube: InMemoryKube) -> None:
+    config = write(CLUSTER, NAMED)
+    up(config)
+    leaving = kube.find("ConfigMap", "settings")
+    kube.put({**leaving, "metadata": {**leaving["metadata"], "deletionTimestamp": "2000-01-01T00:00:00Z"}})
+
+    up(config)
+
+    assert kube.deleted == ["ConfigMap app/settings"]
+    assert "deletionTimestamp" not in kube.find("ConfigMap", "settings")["metadata"]
 
 
 # What fails.

@@ -290,6 +290,24 @@ def test_a_refusal_to_apply_is_told_with_its_reason(kube: Kube, server: ApiServe
         kube.apply(CONFIG_MAP, "tests")
 
 
+def test_a_patch_changes_and_removes_the_fields_that_it_names(kube: Kube, server: ApiServer) -> None:
+    server.answers[PATH] = 200, CONFIG_MAP
+
+    kube.patch(CONFIG_MAP, {"data": {"a": "1", "b": None}}, "tests")
+
+    [request] = server.requests
+    assert (request.method, request.content_type) == ("PATCH", "application/merge-patch+json")
+    assert request.query["fieldManager"] == ["tests"]
+    assert request.body == {"data": {"a": "1", "b": None}}
+
+
+def test_a_refusal_to_patch_is_told_with_its_reason(kube: Kube, server: ApiServer) -> None:
+    server.answers[PATH] = refusal(409, "Conflict", "somebody changed it")
+
+    with pytest.raises(LocalError, match=r"ConfigMap app/settings: .*somebody changed it"):
+        kube.patch(CONFIG_MAP, {}, "tests")
+
+
 def test_what_an_object_owns_is_deleted_before_it(kube: Kube, server: ApiServer) -> None:
     server.answers[PATH] = (200, {"kind": "Status", "status": "Success"})
 

@@ -147,7 +147,7 @@ def test_all_that_is_missing_is_told_at_once(read: Read, kube: InMemoryKube) -> 
 
     [first, *rest] = error.splitlines()
     assert first == "context 'test' can't take the deployment yet:"
-    assert [line.split(":")[0].strip() for line in rest] == ["storage", "node port"]
+    assert [line.split(":")[0].strip() for line in rest] == ["storage", "storage", "node port"]
 
 
 # Nodes.
@@ -215,14 +215,15 @@ def test_nodes_of_several_architectures_will_not_do(read: Read, kube: InMemoryKu
     assert faults(read(), kube) == ["nodes: of several architectures (amd64, arm64); images are built for one"]
 
 
-# Room. The dev stack requests 3 * (0.5 + 0.1) cores and 3 * (512 + 128) MiB.
+# Room. The dev stack requests 3 * (0.5 + 0.1) + 0.05 + 0.05 cores and 3 * (512 + 128) + 128 + 64 MiB.
 
 
 @pytest.fixture
 def full() -> InMemoryKube:
     """A cluster with exactly the room that the dev stack requests."""
     fake = InMemoryKube()
-    for number in (1, 2, 3):
+    fake.put(node("node1", cpu="700m", memory="832Mi"))
+    for number in (2, 3):
         fake.put(node(f"node{number}", cpu="600m", memory="640Mi"))
     fake.put(storage_class("standard", "true"))
     return fake
@@ -240,13 +241,29 @@ def test_what_other_pods_requested_is_not_left(read: Read, full: InMemoryKube, r
 
     assert fault.startswith("room: the pods request ")
     assert f" of {resource}, " in fault
-    assert f"lower counter{resource.title()}Request and etcd{resource.title()}Request" in fault
+    keys = [f"{name}{resource.title()}Request" for name in ("counter", "etcd", "backup", "nfs")]
+    assert f"lower {' and '.join(keys)}" in fault
 
 
 def test_smaller_requests_fit_into_less(read: Read, full: InMemoryKube) -> None:
     full.put(pod(cpu="300m"))
 
     assert check(read(counterCpuRequest="400m"), full) == []
+
+
+@pytest.mark.parametrize(
+    ("volume", "left"),
+    [
+        ({"snapshotVolume": "none"}, {"cpu": "100m", "memory": "192Mi"}),
+        ({"snapshotVolume": "export", "snapshotExport": "nas:/path"}, {"cpu": "50m", "memory": "64Mi"}),
+    ],
+)
+def test_what_is_not_deployed_takes_no_room(
+    read: Read, full: InMemoryKube, volume: dict[str, str], left: dict[str, str]
+) -> None:
+    full.put(pod(**left))
+
+    assert check(read(**volume), full) == []
 
 
 def test_a_pod_that_no_node_has_room_for_is_told(read: Read, kube: InMemoryKube) -> None:
@@ -264,6 +281,7 @@ def test_a_pod_that_no_node_has_room_for_is_told(read: Read, kube: InMemoryKube)
     "other",
     [
         pytest.param({"namespace": "ha-counter"}, id="the stack's own, which the new ones replace"),
+        pytest.param({"namespace": "ha-counter-nfs"}, id="likewise the NFS server"),
         pytest.param({"phase": "Succeeded"}, id="ended"),
         pytest.param({"phase": "Failed"}, id="failed"),
         pytest.param({"on": None}, id="on no node yet"),
@@ -284,20 +302,26 @@ def test_volumes_of_no_class_need_a_default(read: Read, kube: InMemoryKube) -> N
     kube.put(storage_class("standard", "false"))
 
     assert faults(read(), kube) == [
-        "storage: no StorageClass is the default; set etcdStorageClass to one of ['standard']"
+        f"storage: no StorageClass is the default; set {key} to one of ['standard']"
+        for key in ("etcdStorageClass", "snapshotStorageClass")
     ]
 
 
 def test_volumes_of_a_class_need_no_default(read: Read, kube: InMemoryKube) -> None:
     kube.put(storage_class("standard", "false"))
 
-    assert check(read(etcdStorageClass="standard"), kube) == []
+    assert check(read(etcdStorageClass="standard", snapshotStorageClass="standard"), kube) == []
 
 
-def test_a_class_that_there_is_not_is_told(read: Read, kube: InMemoryKube) -> None:
-    assert faults(read(etcdStorageClass="fast"), kube) == [
-        "storage: there is no StorageClass 'fast'; set etcdStorageClass to one of ['standard']"
+@pytest.mark.parametrize("key", ["etcdStorageClass", "snapshotStorageClass"])
+def test_a_class_that_there_is_not_is_told(read: Read, kube: InMemoryKube, key: str) -> None:
+    assert faults(read(**{key: "fast"}), kube) == [
+        f"storage: there is no StorageClass 'fast'; set {key} to one of ['standard']"
     ]
+
+
+def test_a_class_for_a_server_that_there_is_not_is_not_asked_for(read: Read, kube: InMemoryKube) -> None:
+    assert check(read(snapshotVolume="none", snapshotStorageClass="fast"), kube) == []
 
 
 # Volumes that a stack before left.
@@ -373,6 +397,54 @@ def test_volumes_of_another_namespace_are_not_its_own(read: Read, left: InMemory
     assert check(read(namespace="other", etcdStorage="2Gi"), left) == []
 
 
+def of_server(**options: str) -> Object:
+    """The claim that the NFS server left."""
+    return claim("data-nfs-0", namespace="ha-counter-nfs", of="nfs", **{"size": "5Gi", **options})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("snapshotStorage", "9Gi", "snapshotStorage is '9Gi': it must be '5Gi'"),
+        ("snapshotStorageClass", "fast", "snapshotStorageClass is 'fast': it must be 'standard'"),
+    ],
+)
+def test_settings_that_the_snapshots_volume_does_not_fit_are_told(
+    read: Read, kube: InMemoryKube, key: str, value: str, message: str
+) -> None:
+    kube.put(storage_class("fast", "false"))
+    kube.put(of_server())
+    assert check(read(), kube) == []
+
+    assert faults(read(**{key: value}), kube) == [
+        f"volumes: {message}, because the snapshots' volume is still there, in namespace ha-counter-nfs; "
+        "set it back, or delete it with the count, with `make destroy`"
+    ]
+
+
+def test_where_the_server_lives_or_is_not_wanted_they_are_not(read: Read, kube: InMemoryKube) -> None:
+    kube.put(of_server())
+    assert check(read(snapshotVolume="none", snapshotStorage="9Gi"), kube) == []
+
+    kube.put(stateful_set("ha-counter-nfs", "nfs"))
+    assert check(read(snapshotStorage="9Gi"), kube) == []
+
+
+# The volume that snapshots are kept on.
+
+
+def test_a_claim_that_there_is_not_is_told(read: Read, kube: InMemoryKube) -> None:
+    settings = read(snapshotVolume="claim", snapshotClaim="mine")
+    kube.put(claim("mine", namespace="other"))
+    assert faults(settings, kube) == [
+        "snapshots: there is no PersistentVolumeClaim mine in namespace ha-counter; make it, or set another "
+        "snapshotClaim"
+    ]
+
+    kube.put(claim("mine"))
+    assert check(settings, kube) == []
+
+
 # The node port.
 
 
@@ -399,7 +471,10 @@ def test_a_port_that_is_free(read: Read, kube: InMemoryKube, other: Object) -> N
 
 # Images.
 
-EXISTING = {"imageDelivery": "existing", "counterImage": "example.com/counter:1", "etcdImage": "example.com/etcd:1"}
+EXISTING = {
+    "imageDelivery": "existing",
+    **{f"{name}Image": f"example.com/{name}:1" for name in ("counter", "etcd", "backup", "nfs")},
+}
 
 
 def test_images_that_are_built_need_a_docker_engine(

@@ -2,7 +2,15 @@ import pytest
 
 from local.kube import Object
 from local.ownership import FIELD_MANAGER
-from local.remains import namespace_object, other_objects, other_writers, volumes
+from local.remains import (
+    left_inside,
+    namespace_object,
+    namespaces,
+    other_objects,
+    other_writers,
+    snapshots_volumes,
+    volumes,
+)
 from tests.local.in_memory_kube import InMemoryKube, claim
 
 
@@ -44,6 +52,50 @@ def test_volumes_of_others_are_not_ours(kube: InMemoryKube, other: Object) -> No
     kube.put(other)
 
     assert volumes(kube, "ha-counter") == []
+
+
+def test_the_snapshots_volume_is_in_the_nfs_server_s_namespace(kube: InMemoryKube) -> None:
+    mine = claim("data-nfs-0", namespace="ha-counter-nfs", of="nfs")
+    for each in [mine, claim("data-nfs-1", namespace="ha-counter-nfs", of="nfs"), claim("data-nfs-0", of="other")]:
+        kube.put(each)
+
+    assert [item["metadata"]["namespace"] for item in snapshots_volumes(kube, "ha-counter-nfs")] == ["ha-counter-nfs"]
+    assert snapshots_volumes(kube, "ha-counter") == []
+
+
+def test_what_is_left_inside_tells_of_volumes_and_epochs(kube: InMemoryKube) -> None:
+    kube.put(claim("data-etcd-0"))
+    kube.put(claim("mine", of="etcd"))
+    kube.put(named("ConfigMap", "etcd-cluster"))
+    kube.put(claim("data-nfs-0", namespace="ha-counter-nfs", of="nfs"))
+
+    inside = {
+        where: [item["metadata"]["name"] for item in left_inside(kube, where)]
+        for where in ("ha-counter", "ha-counter-nfs")
+    }
+
+    assert inside == {"ha-counter": ["data-etcd-0", "etcd-cluster"], "ha-counter-nfs": ["data-nfs-0"]}
+
+
+# The namespaces.
+
+
+def test_the_nfs_server_s_namespace_goes_last(kube: InMemoryKube) -> None:
+    kube.apply(namespace_object("ha-counter-nfs"), FIELD_MANAGER)
+
+    assert namespaces(kube, "ha-counter") == ["ha-counter", "ha-counter-nfs"]
+
+
+@pytest.mark.parametrize("entries", [[], [{"manager": "kubectl-create"}]], ids=["nobody known", "somebody else"])
+def test_a_namespace_of_its_name_that_no_engine_wrote_to_is_not_ours(kube: InMemoryKube, entries: list[Object]) -> None:
+    other = namespace_object("ha-counter-nfs")
+    kube.put({**other, "metadata": {**other["metadata"], "managedFields": entries}})
+
+    assert namespaces(kube, "ha-counter") == ["ha-counter"]
+
+
+def test_without_an_nfs_server_there_is_one_namespace(kube: InMemoryKube) -> None:
+    assert namespaces(kube, "ha-counter") == ["ha-counter"]
 
 
 # Who made the namespace.
@@ -101,13 +153,24 @@ def test_other_objects_are_told_by_kind_and_name(kube: InMemoryKube) -> None:
     "item",
     [
         claim("data-etcd-0"),
+        claim("data-nfs-0", of="nfs"),
+        named("ConfigMap", "etcd-cluster"),
         named("Service", "svc-counter", labels={"app.kubernetes.io/part-of": "ha-counter"}),
         named("Pod", "etcd-0", ownerReferences=[{"kind": "StatefulSet", "name": "etcd"}]),
         named("ConfigMap", "kube-root-ca.crt"),
         named("ServiceAccount", "default"),
         named("Secret", "theirs", namespace="other"),
     ],
-    ids=["volume", "the deployment's", "made for another", "root certificate", "default account", "elsewhere"],
+    ids=[
+        "volume",
+        "snapshots' volume",
+        "record",
+        "the deployment's",
+        "made for another",
+        "root certificate",
+        "default account",
+        "elsewhere",
+    ],
 )
 def test_these_are_no_others(kube: InMemoryKube, item: Object) -> None:
     kube.put({**item, "spec": {}})

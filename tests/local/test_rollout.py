@@ -238,6 +238,7 @@ def test_pods_that_can_not_be_made_are_told(kube: InMemoryKube) -> None:
             "web-1: ErrImagePull: no such image",
             id="its second init container does not come up",
         ),
+        pytest.param(waiting("ContainerCreating", ""), "web-1: ContainerCreating: ", id="it does not say why"),
         pytest.param({"conditions": [SCHEDULED], "containerStatuses": [READY]}, "no pod says why", id="it is ready"),
         pytest.param({}, "no pod says why", id="nothing is known of it"),
     ],
@@ -246,6 +247,34 @@ def test_what_a_pod_lacks_is_told(kube: InMemoryKube, status: Object, trouble: s
     kube.put(pod(status))
 
     assert error_of(kube, workload(NO_POD_READY)).endswith(f"s: {trouble}")
+
+
+def warning(message: str, moment: str, *, pod: str = "web-1", kind: str = "Warning") -> Object:
+    """What events tell of a pod."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": "app", "name": f"{pod}.{moment}"},
+        "involvedObject": {"kind": "Pod", "name": pod},
+        "type": kind,
+        "message": message,
+        "lastTimestamp": f"2000-01-01T00:00:{moment}Z",
+    }
+
+
+@pytest.mark.usefixtures("impatient")
+def test_of_a_pod_that_says_nothing_the_last_event_is_told(kube: InMemoryKube) -> None:
+    for event in [
+        warning("no helper program /sbin/mount.nfs", "30"),
+        warning("not yet bound", "10"),
+        warning("assigned to node1", "40", kind="Normal"),
+        warning("of another pod", "50", pod="web-2"),
+    ]:
+        kube.put(event)
+    kube.put(pod(waiting("ContainerCreating", "")))
+
+    trouble = "web-1: ContainerCreating: no helper program /sbin/mount.nfs"
+    assert error_of(kube, workload(NO_POD_READY)).endswith(trouble)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from local import cluster, stack, stack_config
+from local import cluster, last_snapshot, stack, stack_config
 from local.errors import LocalError
-from local.layout import Layout, find, find_or_claim
+from local.layout import find, find_or_claim
 from local.ownership import FIELD_MANAGER
 from local.pulumi_cli import PulumiCli
 from local.remains import namespace_object
-from local.stack import LocalEngine, Target
+from local.stack import LocalEngine
+from local.target import Target
 from tests.local.conftest import is_reserved
 from tests.local.in_memory_kube import InMemoryKube, claim
 
@@ -90,32 +91,6 @@ def test_either_engine_deploys_to_the_target(with_cli: str, console: Console, as
     engine = stack._engine(arguments(asked_for), TARGET, console)
 
     assert (engine.stack, engine.overrides, engine.environment) == ("dev", TARGET.overrides, TARGET.environment)
-
-
-# Which cluster.
-
-
-def test_a_local_cluster_brings_its_kubeconfig_engine_and_registry() -> None:
-    layout = Layout("e2e", 2)
-
-    target = stack._target(arguments(cluster="e2e"), layout)
-
-    assert target == Target(
-        "e2e",
-        layout.kubeconfig,
-        {"context": "e2e", "registry": "localhost:5003"},
-        {"KUBECONFIG": str(layout.kubeconfig), "DOCKER_HOST": f"unix://{layout.docker_socket}"},
-        layout,
-    )
-
-
-def test_a_cluster_of_the_user_s_is_reached_as_kubectl_reaches_it() -> None:
-    assert stack._target(arguments(context="kind"), None) == Target("kind", None, {"context": "kind"}, {}, None)
-
-
-def test_a_local_cluster_that_there_is_not_is_told() -> None:
-    with pytest.raises(LocalError, match="there is no local cluster 'e2e'; `make up`"):
-        stack._target(arguments(cluster="e2e"), None)
 
 
 # The engine without the CLI.
@@ -289,6 +264,26 @@ def test_a_local_cluster_that_does_not_answer_still_goes(
 
 
 @pytest.mark.usefixtures("without_cli")
+@pytest.mark.parametrize("volume", ["server", "none"])
+def test_down_takes_a_last_snapshot_of_what_is_backed_up(
+    command: Callable[..., int],
+    kubes: dict[tuple[str, Path | None], InMemoryKube],
+    python: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    volume: str,
+) -> None:
+    python("exit 1")  # the engine fails, and what was done was done before it
+    load = stack_config.load
+    given = {"context": "kind", "snapshotVolume": volume}
+    monkeypatch.setattr(stack_config, "load", lambda name, overrides: load(name, {**overrides, **given}))
+    taken: list[tuple[InMemoryKube, str]] = []
+    monkeypatch.setattr(last_snapshot, "take", lambda kube, namespace, _console: taken.append((kube, namespace)))
+
+    assert command("down", "--context=kind") == 1
+    assert taken == ([] if volume == "none" else [(kubes["kind", None], "ha-counter")])
+
+
+@pytest.mark.usefixtures("without_cli")
 def test_destroy_wants_a_yes(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,6 +370,69 @@ def test_of_a_cluster_of_the_user_s_destroy_deletes_the_namespace(
     assert kubes["kind", None].names("Namespace") == ["default"]
 
 
+def of_server() -> InMemoryKube:
+    """A cluster with both namespaces of a stack that has an NFS server."""
+    kube = with_deployment()
+    kube.apply(namespace_object("ha-counter-nfs"), FIELD_MANAGER)
+    kube.put(claim("data-nfs-0", namespace="ha-counter-nfs", of="nfs"))
+    return kube
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_with_it_goes_the_namespace_of_the_nfs_server_last(
+    command: Callable[..., int], python: Callable[[str], None], kubes: Kubes
+) -> None:
+    python("exit 0")
+    kubes["kind", None] = of_server()
+
+    assert command("destroy", "--context=kind", "--yes") == 0
+
+    assert kubes["kind", None].deleted == ["Namespace ha-counter", "Namespace ha-counter-nfs"]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_a_namespace_of_that_name_that_no_stack_made_stays(
+    command: Callable[..., int], python: Callable[[str], None], kubes: Kubes
+) -> None:
+    python("exit 0")
+    kubes["kind", None].put(namespace_object("ha-counter-nfs"))
+
+    assert command("destroy", "--context=kind", "--yes") == 0
+
+    assert kubes["kind", None].names("Namespace") == ["default", "ha-counter-nfs"]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_of_an_nfs_server_s_namespace_of_somebody_else_s_it_deletes_the_volume(
+    command: Callable[..., int], python: Callable[[str], None], kubes: Kubes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python("exit 0")
+    kube = kubes["kind", None] = of_server()
+    kube.put(
+        {**namespace_object("ha-counter-nfs"), "metadata": {"name": "ha-counter-nfs", "managedFields": BY_KUBECTL}}
+    )
+
+    assert command("destroy", "--context=kind", "--yes") == 0
+
+    assert kube.deleted == ["Namespace ha-counter", "PersistentVolumeClaim ha-counter-nfs/data-nfs-0"]
+    assert "The namespace ha-counter-nfs in context kind stays" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_it_says_that_the_snapshots_go_too(
+    command: Callable[..., int], kubes: Kubes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    kubes["kind", None] = of_server()
+
+    assert command("destroy", "--context=kind") == 1
+
+    assert capsys.readouterr().err.startswith(
+        "error: This deletes the namespace ha-counter with its volumes and the namespace ha-counter-nfs with its "
+        "volumes in context kind, and so the count and its snapshots."
+    )
+
+
 @pytest.mark.usefixtures("without_cli")
 def test_of_a_namespace_of_somebody_else_s_it_deletes_the_stack_s_volumes(
     command: Callable[..., int],
@@ -386,10 +444,11 @@ def test_of_a_namespace_of_somebody_else_s_it_deletes_the_stack_s_volumes(
     kube = kubes["kind", None]
     kube.put({**namespace_object("ha-counter"), "metadata": {"name": "ha-counter", "managedFields": BY_KUBECTL}})
     kube.put(claim("data-other-0"))
+    kube.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "ha-counter", "name": "etcd-cluster"}})
 
     assert command("destroy", "--context=kind", "--yes") == 0
 
-    assert kube.deleted == ["PersistentVolumeClaim ha-counter/data-etcd-0"]
+    assert kube.deleted == ["PersistentVolumeClaim ha-counter/data-etcd-0", "ConfigMap ha-counter/etcd-cluster"]
     assert capsys.readouterr().out.splitlines()[1:] == [
         "The namespace ha-counter in context kind stays, without the volumes: kubectl-create made it or wrote to it, "
         "too. To delete it:",

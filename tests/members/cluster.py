@@ -23,7 +23,7 @@ PATIENCE = 60.0
 # down.
 _PORTS = range(20000, 30000)
 
-# What the deployed members run with (app/member/launcher.py). Heartbeats and elections are etcd's own: 0.1 s and 1 s.
+# What the deployed members run with (app/member/command.py). Heartbeats and elections are etcd's own: 0.1 s and 1 s.
 _OPTIONS = ("--feature-gates=InitialCorruptCheck=true", "--auto-compaction-mode=periodic")
 
 

@@ -1,141 +1,226 @@
+import json
 import os
 import stat
-import subprocess
-import sys
-from pathlib import Path
+import time
+from collections.abc import Callable
 
 import pytest
 
-from member import launcher
+from member import command, launcher, peers
+from member.folder import Contents
+from member.launcher import Ask, Restore, Start, Wait, decide, decide_without_data
+from member.settings import Member, Restoration
+from tests.app.member.answering import Answer, Answering
+from tests.app.member.conftest import BEGIN_ANEW, FILE, RESTORE, SHA256, keep_a_log
 
-APP = Path(__file__).parents[3] / "app"
-GOOD = {"MY_POD_NAME": "etcd-1", "MEMBERS": "etcd0,etcd1,etcd2", "CLUSTER_TOKEN": "token-1"}
+SECOND = Restoration(epoch=2, sha256=SHA256, bump=10)
+FROM_NOTHING = Restoration(epoch=2, sha256=None, bump=0)
 
-
-def test_the_command_line_of_a_member() -> None:
-    member = launcher.from_environment(GOOD)
-    assert launcher.command(member) == [
-        "/usr/local/bin/etcd",
-        "--name=etcd1",
-        "--data-dir=/var/lib/etcd/data",
-        "--listen-client-urls=http://0.0.0.0:2379",
-        "--advertise-client-urls=http://etcd1:2379",
-        "--listen-peer-urls=http://0.0.0.0:2380",
-        "--initial-advertise-peer-urls=http://etcd1:2380",
-        "--listen-metrics-urls=http://0.0.0.0:2381",
-        "--initial-cluster=etcd0=http://etcd0:2380,etcd1=http://etcd1:2380,etcd2=http://etcd2:2380",
-        "--initial-cluster-state=new",
-        "--initial-cluster-token=token-1",
-        "--feature-gates=InitialCorruptCheck=true",
-        "--auto-compaction-mode=periodic",
-        "--auto-compaction-retention=15m",
-    ]
-
-
-@pytest.mark.parametrize(("pod", "name"), [("etcd-0", "etcd0"), ("etcd-2", "etcd2"), ("other-name-1", "etcd1")])
-def test_the_ordinal_chooses_the_member(pod: str, name: str) -> None:
-    assert launcher.from_environment(GOOD | {"MY_POD_NAME": pod}).name == name
-
-
-def test_retention_and_data_folder_can_be_set() -> None:
-    command = launcher.command(
-        launcher.from_environment(GOOD | {"COMPACTION_RETENTION": "1h30m", "DATA_DIR": "/data/etcd"})
-    )
-    assert "--auto-compaction-retention=1h30m" in command
-    assert "--data-dir=/data/etcd" in command
+NONE = Answer(b'{"snapshots": [], "passed_over": []}')
+SOME = Answer(json.dumps({"snapshots": [{"name": "a"}], "passed_over": []}).encode())
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    ("log", "epoch", "restoration", "decision"),
     [
-        ("MY_POD_NAME", ""),
-        ("MY_POD_NAME", "etcd"),
-        ("MY_POD_NAME", "etcd-3"),
-        ("MY_POD_NAME", "etcd-x"),
-        ("MY_POD_NAME", "etcd-01"),
-        ("MY_POD_NAME", "etcd-٣"),
-        ("MEMBERS", "etcd0,,etcd2"),
-        ("MEMBERS", "etcd0,etcd1,etcd1"),
-        ("MEMBERS", "http://etcd0,etcd1"),
-        ("MEMBERS", "etcd0, etcd1"),
-        ("CLUSTER_TOKEN", ""),
-        ("DATA_DIR", "data"),
-        ("DATA_DIR", ""),
-        ("COMPACTION_RETENTION", "15 minutes"),
-        ("COMPACTION_RETENTION", ""),
+        (True, None, None, Start),
+        (True, 1, None, Start),
+        (False, None, None, Ask),
+        # Its log is lost, and it may have counted: never a new one under its name.
+        (False, 2, None, Wait),
+        (False, 2, SECOND, Wait),
+        (True, None, SECOND, Restore),
+        (False, None, SECOND, Restore),
+        (True, 1, SECOND, Restore),
+        (True, 2, SECOND, Start),
+        # An old record was put back.
+        (True, 3, SECOND, Wait),
+        (False, None, FROM_NOTHING, Restore),
+        (True, 1, FROM_NOTHING, Restore),
+        (False, 2, FROM_NOTHING, Start),
+        (True, 2, FROM_NOTHING, Start),
+        (True, 3, FROM_NOTHING, Wait),
     ],
 )
-def test_a_fault_names_variable_value_and_rule(variable: str, value: str) -> None:
-    with pytest.raises(launcher.SettingsError) as caught:
-        launcher.from_environment(GOOD | {variable: value})
-    [fault] = str(caught.value).splitlines()[1:]
-    assert fault.strip().startswith(f"{variable}={value!r} must be ")
+def test_what_the_folder_and_the_record_decide(
+    log: bool, epoch: int | None, restoration: Restoration | None, decision: type
+) -> None:
+    assert type(decide(Contents(log, epoch), restoration)) is decision
 
 
-def test_all_faults_come_at_once() -> None:
-    with pytest.raises(launcher.SettingsError) as caught:
-        launcher.from_environment({})
-    named = [line.split()[0] for line in str(caught.value).splitlines()[1:]]
-    assert named == ["MEMBERS", "MY_POD_NAME", "CLUSTER_TOKEN"]
+@pytest.mark.parametrize(
+    ("snapshots", "never_started", "decision"), [(False, False, Start), (True, True, Start), (True, False, Wait)]
+)
+def test_what_the_others_decide(snapshots: bool, never_started: bool, decision: type) -> None:
+    assert type(decide_without_data(snapshots, never_started)) is decision
+
+
+class BecameEtcdError(Exception):
+    """Where the process would be another one."""
+
+
+class StillWaitsError(Exception):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    commands: list[list[str]] = []
+
+    def execute(program: str, arguments: list[str]) -> None:
+        assert program == arguments[0]
+        commands.append(arguments)
+        raise BecameEtcdError
+
+    monkeypatch.setattr(os, "execv", execute)
+    return commands
 
 
 @pytest.fixture
-def executed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
-    calls: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(os, "execv", lambda program, arguments: calls.append((program, arguments)))
-    return calls
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+    """What happens in one pause after the other; after the last the test ends."""
+    events: list[Callable[[], object]] = []
+
+    def pause(seconds: float) -> None:
+        assert seconds == launcher.PAUSE
+        if not events:
+            raise StillWaitsError
+        events.pop(0)()
+
+    monkeypatch.setattr(time, "sleep", pause)
+    return events
 
 
-def test_the_launcher_becomes_etcd(
-    executed: list[tuple[str, list[str]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def nothing() -> None:
+    """Happens."""
+
+
+def test_without_backup_a_new_member_starts(
+    make_member: Callable[..., Member], executed: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    member = launcher.from_environment(GOOD | {"DATA_DIR": str(tmp_path / "new" / "data")})
-    launcher.launch(member)
-    assert executed == [("/usr/local/bin/etcd", launcher.command(member))]
+    member = make_member()
+    with pytest.raises(BecameEtcdError):
+        launcher.launch(member)
+    assert executed == [command.start(member)]
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith(f"no data yet in {member.data_dir}, starting: /usr/local/bin/etcd --name=etcd1 ")
-
-
-@pytest.mark.usefixtures("executed")
-def test_a_new_data_folder_is_the_owners_alone(tmp_path: Path) -> None:
-    member = launcher.from_environment(GOOD | {"DATA_DIR": str(tmp_path / "data")})
-    launcher.launch(member)
     assert stat.S_IMODE(member.data_dir.stat().st_mode) == 0o700
 
 
-@pytest.mark.usefixtures("executed")
-def test_data_of_before_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record = tmp_path / "member" / "wal" / "0.wal"
-    record.parent.mkdir(parents=True)
-    record.write_bytes(b"log")
-    launcher.launch(launcher.from_environment(GOOD | {"DATA_DIR": str(tmp_path)}))
-    assert record.read_bytes() == b"log"
-    assert capsys.readouterr().out.startswith(f"data found in {tmp_path}, starting: ")
+def test_a_member_with_data_asks_nobody(
+    make_member: Callable[..., Member], server: Answering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    member = make_member(BACKUP_URL=server.url)
+    keep_a_log(member.data_dir)
+    with pytest.raises(BecameEtcdError):
+        launcher.launch(member)
+    assert (member.data_dir / "member" / "wal" / "0.wal").read_bytes() == b"log"
+    assert capsys.readouterr().out.startswith(f"data found in {member.data_dir}, starting: ")
+    assert server.asked == []
 
 
-def run_module(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(APP)} | variables
-    return subprocess.run(
-        [sys.executable, "-m", "member", *arguments], env=environment, capture_output=True, text=True, check=False
-    )
+def test_what_an_aborted_restore_left_is_removed(make_member: Callable[..., Member]) -> None:
+    member = make_member()
+    keep_a_log(member.data_dir)
+    keep_a_log(member.data_dir.with_name("data.new"))
+    with pytest.raises(BecameEtcdError):
+        launcher.launch(member)
+    assert not member.data_dir.with_name("data.new").exists()
 
 
-def test_help_names_the_variables() -> None:
-    result = run_module("--help")
-    assert result.returncode == 0
-    assert all(variable in result.stdout for variable in [*GOOD, "DATA_DIR", "COMPACTION_RETENTION"])
+def test_a_first_start_waits_for_backup(
+    make_member: Callable[..., Member],
+    server: Answering,
+    pauses: list[Callable[[], object]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pauses += [nothing, lambda: server.answers.update({"GET /snapshots": NONE})]
+    with pytest.raises(BecameEtcdError):
+        launcher.launch(make_member(BACKUP_URL=server.url))
+    waiting, starting = capsys.readouterr().out.splitlines()
+    assert waiting.startswith("waiting: no data here, and only backup knows whether there are snapshots: ")
+    assert starting.startswith("no data yet in ")
+    assert server.asked == ["GET /snapshots"] * 3
 
 
-def test_a_wrong_environment_is_exit_code_2_and_one_message() -> None:
-    result = run_module()
-    assert result.returncode == 2
-    assert "MEMBERS" in result.stderr
-    assert "Traceback" not in result.stderr
+@pytest.mark.usefixtures("pauses")
+def test_beside_snapshots_nothing_starts_without_data(
+    make_member: Callable[..., Member], server: Answering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers["GET /snapshots"] = SOME
+    member = make_member(BACKUP_URL=server.url, MEMBERS="etcd0", MY_POD_NAME="etcd-0")
+    with pytest.raises(StillWaitsError):
+        launcher.launch(member)
+    assert capsys.readouterr().out == "waiting: no data here, but there are snapshots: `make restore` decides\n"
+    assert not member.data_dir.exists()
 
 
-def test_a_data_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    result = run_module(**GOOD, DATA_DIR=str(tmp_path / "file" / "data"))
-    assert result.returncode == 1
-    assert str(tmp_path / "file" / "data") in result.stderr
-    assert "Traceback" not in result.stderr
+def test_a_late_member_starts_beside_snapshots(
+    make_member: Callable[..., Member], server: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answers["GET /snapshots"] = SOME
+    monkeypatch.setattr(peers, "say_never_started", lambda _: True)
+    with pytest.raises(BecameEtcdError):
+        launcher.launch(make_member(BACKUP_URL=server.url))
+
+
+@pytest.mark.usefixtures("etcdutl")
+def test_a_member_is_restored_once(
+    make_member: Callable[..., Member],
+    server: Answering,
+    executed: list[list[str]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.answers[f"GET /files/{SHA256}"] = Answer(FILE)
+    member = make_member(**RESTORE, BACKUP_URL=server.url)
+    for _ in range(2):
+        with pytest.raises(BecameEtcdError):
+            launcher.launch(member)
+    restored, *starts = capsys.readouterr().out.splitlines()
+    assert restored == f"restored from {SHA256} as epoch 2"
+    assert [line.split(",")[0] for line in starts] == [f"data found in {member.data_dir}"] * 2
+    assert "--initial-cluster-token=token-2" in executed[0]
+    assert len(server.asked) == 1
+
+
+def test_a_member_begins_with_nothing_beside_snapshots(
+    make_member: Callable[..., Member], server: Answering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers["GET /snapshots"] = SOME
+    member = make_member(**BEGIN_ANEW, BACKUP_URL=server.url)
+    for _ in range(2):  # etcd may end before it has written anything
+        with pytest.raises(BecameEtcdError):
+            launcher.launch(member)
+    restored, *starts = capsys.readouterr().out.splitlines()
+    assert restored == "restored from nothing as epoch 2"
+    assert [line.split(" in ")[0] for line in starts] == ["epoch 2 begins with nothing"] * 2
+
+
+@pytest.mark.usefixtures("etcdutl")
+def test_a_restore_that_fails_is_tried_again(
+    make_member: Callable[..., Member],
+    server: Answering,
+    pauses: list[Callable[[], object]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.answers[f"GET /files/{SHA256}"] = Answer(b"another")
+    pauses += [nothing, lambda: server.answers.update({f"GET /files/{SHA256}": Answer(FILE)})]
+    member = make_member(**RESTORE, BACKUP_URL=server.url)
+    keep_a_log(member.data_dir, b"old")
+    with pytest.raises(BecameEtcdError):
+        launcher.launch(member)
+    failed, restored, _ = capsys.readouterr().out.splitlines()
+    assert failed.startswith("waiting: restoring epoch 2 failed: ")
+    assert restored == f"restored from {SHA256} as epoch 2"
+
+
+def test_each_reason_is_told_when_it_comes(
+    make_member: Callable[..., Member],
+    server: Answering,
+    pauses: list[Callable[[], object]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pauses += [nothing, lambda: server.answers.update({"GET /snapshots": SOME}), nothing, server.answers.clear, nothing]
+    with pytest.raises(StillWaitsError):
+        launcher.launch(make_member(BACKUP_URL=server.url, MEMBERS="etcd0", MY_POD_NAME="etcd-0"))
+    assert [line.split()[4] for line in capsys.readouterr().out.splitlines()] == ["and", "but", "and"]

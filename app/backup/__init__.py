@@ -1,0 +1,1 @@
+"""Snapshots of etcd that are known to restore, and the log of every revision between them."""

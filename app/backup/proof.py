@@ -1,0 +1,99 @@
+"""Whether a snapshot is what the members had: a scratch etcd was started from it, and now is compared with them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backup.follower import Follower, ReplayError
+from backup.manifest import Manifest
+from backup.metrics import ProofOutcome
+from backup.scratch import Scratch
+from etcd.channel import resolve, to_any_of
+from etcd.endpoints import Endpoint
+from etcd.errors import EtcdRefusedError, EtcdUnavailableError
+from etcd.keys import UnreadableKeyError
+from etcd.member import Hash, Member
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found, and why. An inconclusive one says nothing of the snapshot: another one is to be tried."""
+
+    outcome: ProofOutcome
+    detail: str
+
+
+def compare_with_manifest(scratch: Scratch, manifest: Manifest) -> Verdict | None:
+    """What is wrong with what a snapshot became, if something is. Raises EtcdUnavailableError."""
+    try:
+        count, revision = scratch.member.count()
+    except UnreadableKeyError as error:
+        return Verdict("failed", str(error))
+    if revision != manifest.newest:
+        return Verdict("failed", f"it restores to revision {revision}, not {manifest.newest}")
+    if count != manifest.count:
+        return Verdict("failed", f"it restores to the count {count}, not {manifest.count}")
+    return None
+
+
+def compare_with_members(scratch: Scratch, manifest: Manifest, endpoints: Sequence[Endpoint]) -> Verdict:
+    """Whether a majority of the members had the same at the same revision.
+
+    Hashes can be compared only where both have forgotten the same, so the scratch etcd is made to. Raises
+    EtcdUnavailableError if it is the scratch etcd that does not answer.
+    """
+    revision = manifest.newest
+    answers = [_hash_of(endpoint, revision) for endpoint in endpoints]
+    found = Counter(answer for answer in answers if answer is not None)
+    if not found:
+        return Verdict("inconclusive", f"no member knows revision {revision} any more, or yet")
+    most, members = found.most_common(1)[0]
+    if members <= len(endpoints) // 2:
+        told = ", ".join(f"{one.value:08x} from {one.compacted} on by {number}" for one, number in found.items())
+        return Verdict("inconclusive", f"no majority of {len(endpoints)} members has the same: {told}")
+    own = hash_from(scratch.member, revision, most.compacted)
+    if own.compacted != most.compacted:
+        return Verdict("inconclusive", f"it has forgotten all before {own.compacted}, the members {most.compacted}")
+    if own != most:
+        return Verdict(
+            "failed", f"its hash at revision {revision} is {own.value:08x}, {members} members' {most.value:08x}"
+        )
+    return Verdict("proven", f"{members} of {len(endpoints)} members had the same")
+
+
+def compare_with_log(follower: Follower, scratch: Scratch, manifest: Manifest) -> str | None:
+    """Why the former snapshot and the log do not make the same as a new snapshot, if they don't.
+
+    Raises OSError and EtcdUnavailableError.
+    """
+    try:
+        follower.advance(until=manifest.newest)
+    except ReplayError as error:
+        return str(error)
+    if follower.chain.revision < manifest.newest:
+        return follower.chain.gap or f"it ends with revision {follower.chain.revision}"
+    own = scratch.member.hash(manifest.newest)
+    other = hash_from(follower.scratch.member, manifest.newest, own.compacted)
+    if own != other:
+        return f"its hash at revision {manifest.newest} is {other.value:08x}, the snapshot's {own.value:08x}"
+    return None
+
+
+def hash_from(member: Member, revision: int, compacted: int) -> Hash:
+    """The hash at a revision, of a scratch etcd that is made to forget what others have forgotten."""
+    own = member.hash(revision)
+    if own.compacted >= compacted:
+        return own
+    member.compact(compacted)
+    return member.hash(revision)
+
+
+def _hash_of(endpoint: Endpoint, revision: int) -> Hash | None:
+    addresses = resolve(endpoint)
+    if not addresses:
+        return None
+    with Member(to_any_of(addresses)) as member:
+        try:
+            return member.hash(revision)
+        except (EtcdUnavailableError, EtcdRefusedError):
+            return None

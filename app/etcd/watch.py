@@ -1,0 +1,72 @@
+"""Every change from a revision on, as one member sends them."""
+
+import queue
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
+from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
+from etcd3.etcdrpc.kv_pb2 import Event  # type: ignore[import-untyped]
+
+# A range that begins and ends so has all keys.
+_ALL = b"\0"
+
+
+@dataclass(frozen=True)
+class Change:
+    """All that one revision changed, in the order of its operations."""
+
+    revision: int
+    events: list[Event]
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """That the member no longer knows all changes that were asked for: this one and those after it are left."""
+
+    revision: int
+
+
+class WatchEndedError(Exception):
+    """The member ended the watch, or does not answer. The text says why."""
+
+
+class Watch:
+    """A watch on all keys. One thread goes through it; `close` may be called by another.
+
+    Every revision of etcd changes some key, so the revisions that come have no gap.
+    """
+
+    def __init__(self, channel: grpc.Channel, start: int) -> None:
+        """Watch from revision `start` on. The member ends the watch when it knows no leader."""
+        self._requests: queue.SimpleQueue[etcdrpc.WatchRequest | None] = queue.SimpleQueue()
+        create = etcdrpc.WatchCreateRequest(key=_ALL, range_end=_ALL, start_revision=start)
+        self._requests.put(etcdrpc.WatchRequest(create_request=create))
+        # Watch is a stream in both directions.
+        self._answers = etcdrpc.WatchStub(channel).Watch(
+            iter(self._requests.get, None), metadata=(("hasleader", "true"),)
+        )
+
+    def __iter__(self) -> Iterator[Change | Compacted]:
+        """Raises WatchEndedError when there is no more."""
+        try:
+            for answer in self._answers:
+                yield from _parts(answer)
+        except grpc.RpcError as error:
+            raise WatchEndedError(f"{error.code().name}: {error.details()}") from error
+        raise WatchEndedError("the member ended it")
+
+    def close(self) -> None:
+        """End it. Whoever goes through it gets WatchEndedError."""
+        self._requests.put(None)
+        self._answers.cancel()
+
+
+def _parts(answer: etcdrpc.WatchResponse) -> Iterator[Change | Compacted]:
+    if answer.canceled and answer.compact_revision:
+        yield Compacted(answer.compact_revision)
+    if answer.canceled:
+        raise WatchEndedError(answer.cancel_reason or "the member cancelled it")
+    for revision, events in groupby(answer.events, key=lambda event: event.kv.mod_revision):
+        yield Change(int(revision), list(events))

@@ -1,0 +1,33 @@
+"""The record: what was decided about etcd's epochs. The members read it when they start."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ha_counter.labels import labels
+from ha_counter.pods import variable_from_config_map
+
+# What it may hold, by the variables that the members know it by.
+_KEYS = {"RECORD_EPOCH": "epoch", "RECORD_TOKEN": "token", "RECORD_RESTORE": "restore", "RECORD_BUMP": "bump"}
+
+
+def make_record(namespace: pulumi.Input[str], adopting: k8s.Provider) -> k8s.core.v1.ConfigMap:
+    """Declare the record, which outlives the stack as the members' volumes do, for it tells how to read them.
+
+    It is made empty, and no `data` is declared: what it holds is not Pulumi's to change.
+
+    Args:
+        namespace: Where the members are.
+        adopting: Takes over a record that is there already.
+    """
+    return k8s.core.v1.ConfigMap(
+        "etcd-cluster",
+        metadata=k8s.meta.v1.ObjectMetaArgs(
+            namespace=namespace, name="etcd-cluster", labels=labels("etcd", "database")
+        ),
+        opts=pulumi.ResourceOptions(provider=adopting, retain_on_delete=True),
+    )
+
+
+def variables(record: k8s.core.v1.ConfigMap) -> list[k8s.core.v1.EnvVarArgs]:
+    """The environment variables that tell it to a container, those that it holds."""
+    return [variable_from_config_map(name, record.metadata.name, key, optional=True) for name, key in _KEYS.items()]

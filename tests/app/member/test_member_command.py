@@ -1,0 +1,51 @@
+from collections.abc import Callable
+from pathlib import Path
+
+from member import command, settings
+from member.settings import Member
+from tests.app.member.conftest import GOOD, RESTORE
+
+
+def test_the_command_line_of_a_member() -> None:
+    assert command.start(settings.from_environment(GOOD)) == [
+        "/usr/local/bin/etcd",
+        "--name=etcd1",
+        "--data-dir=/var/lib/etcd/data",
+        "--listen-client-urls=http://0.0.0.0:2379",
+        "--advertise-client-urls=http://etcd1:2379",
+        "--listen-peer-urls=http://0.0.0.0:2380",
+        "--initial-advertise-peer-urls=http://etcd1:2380",
+        "--listen-metrics-urls=http://0.0.0.0:2381",
+        "--initial-cluster=etcd0=http://etcd0:2380,etcd1=http://etcd1:2380,etcd2=http://etcd2:2380",
+        "--initial-cluster-state=new",
+        "--initial-cluster-token=token-1",
+        "--feature-gates=InitialCorruptCheck=true",
+        "--auto-compaction-mode=periodic",
+        "--auto-compaction-retention=15m",
+    ]
+
+
+def test_retention_data_folder_and_token_can_be_set() -> None:
+    variables = {"COMPACTION_RETENTION": "1h30m", "DATA_DIR": "/data/etcd", "RECORD_TOKEN": "token-2"}
+    arguments = command.start(settings.from_environment(GOOD | variables))
+    assert "--auto-compaction-retention=1h30m" in arguments
+    assert "--data-dir=/data/etcd" in arguments
+    assert "--initial-cluster-token=token-2" in arguments
+
+
+def test_the_command_line_that_makes_a_folder_of_a_file(make_member: Callable[..., Member]) -> None:
+    member = make_member(**RESTORE)
+    assert member.restoration is not None
+    assert command.restore(member, member.restoration, Path("/data.file"), Path("/data.new")) == [
+        "/usr/local/bin/etcdutl",
+        "snapshot",
+        "restore",
+        "/data.file",
+        "--data-dir=/data.new",
+        "--name=etcd1",
+        "--initial-cluster=etcd0=http://etcd0:2380,etcd1=http://etcd1:2380,etcd2=http://etcd2:2380",
+        "--initial-advertise-peer-urls=http://etcd1:2380",
+        "--initial-cluster-token=token-2",
+        "--bump-revision=1000000000",
+        "--mark-compacted",
+    ]
