@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 FLUSH_INTERVAL = 0.2
 COMPLETE_INTERVAL = 0.5
 
-# Seconds between two attempts to go on: more each time, since what the volume has is read through for each.
+# Seconds between two attempts to go on: more each time if it is for the volume, which is read through for each.
 RETRY_INTERVAL = 0.3
 _MOST_RETRY_INTERVAL = 5.0
 
@@ -93,7 +93,6 @@ class Log:
         self._watch: Watch | None = None
         self._watched = ""
         self._appended: tuple[LogWriter, int, Complete] | None = None  # the same, until it is written
-        self._retry_interval = RETRY_INTERVAL
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=work, name=f"log-{name}", daemon=True)
@@ -137,21 +136,19 @@ class Log:
     # What is appended
 
     def _follow(self) -> None:
-        while not self._stopping.is_set():
+        wait = RETRY_INTERVAL
+        while not self._stopping.wait(wait):
             try:
                 self._follow_a_member()
-            except (
-                WatchEndedError,
-                LogError,
-                EpochsError,
-                EtcdUnavailableError,
-                EtcdRefusedError,
-                UnreadableKeyError,
-                OSError,
-            ) as error:
-                self._stumble(f"{self._watched}: {error}" if isinstance(error, WatchEndedError) else str(error))
-            self._stopping.wait(self._retry_interval)
-            self._retry_interval = min(2 * self._retry_interval, _MOST_RETRY_INTERVAL)
+            except WatchEndedError as error:
+                self._stumble(f"{self._watched}: {error}")
+            except (EtcdUnavailableError, EtcdRefusedError, UnreadableKeyError) as error:
+                self._stumble(str(error))
+            except (OSError, LogError, EpochsError) as error:
+                self._stumble(str(error))
+                wait = min(2 * wait, _MOST_RETRY_INTERVAL)
+                continue
+            wait = RETRY_INTERVAL
 
     def _follow_a_member(self) -> None:
         live = self._live.latest
@@ -187,7 +184,6 @@ class Log:
                         writer.append_lease(lease, member.lease_seconds(lease) or _ENDED_LEASE_SECONDS)
                         known_leases.add(lease)
                     writer.append_revision(revision, events)
-                    self._retry_interval = RETRY_INTERVAL
                 case Compacted():
                     self._must_begin_anew = True
 

@@ -195,7 +195,10 @@ def read(path: Path, offset: int = 0) -> Iterator[tuple[Record, int]]:
         size = os.fstat(file.fileno()).st_size
         file.seek(offset)
         while offset + _FRAME.size <= size:
-            length, checksum, kind = _FRAME.unpack(file.read(_FRAME.size))
+            frame = file.read(_FRAME.size)
+            if len(frame) < _FRAME.size:  # NFS may tell a size before it has what was written
+                return
+            length, checksum, kind = _FRAME.unpack(frame)
             end = offset + _FRAME.size + length
             if end > size:
                 return
@@ -240,10 +243,10 @@ def scan(path: Path, former: LogInfo | None = None) -> LogInfo:
 
     Raises OSError, and LogError if it is no log, or its revisions have a gap.
     """
-    header, last, complete, offset = None, 0, None, 0
+    header, last, complete, end = None, 0, None, 0
     if former is not None and former.end <= path.stat().st_size:
-        header, last, complete, offset = former.header, former.last, former.complete, former.end
-    for record, offset in read(path, offset):  # noqa: B007  # the last one is needed
+        header, last, complete, end = former.header, former.last, former.complete, former.end
+    for record, end in read(path, end):  # noqa: B007, B020  # the last one is needed
         match record:
             case Header():
                 header, last = record, record.after
@@ -256,7 +259,7 @@ def scan(path: Path, former: LogInfo | None = None) -> LogInfo:
     if header is None:
         raise LogError(f"{path.name}: it has no header")
     size = path.stat().st_size
-    return LogInfo(path, header, size, last, complete, torn=size > offset, end=offset)
+    return LogInfo(path, header, size, last, complete, torn=size > end, end=end)
 
 
 def scan_folder(folder: Path, former: Iterable[LogInfo] = ()) -> tuple[list[LogInfo], list[str]]:

@@ -40,13 +40,20 @@ def compare_with_members(scratch: Scratch, manifest: Manifest, endpoints: Sequen
     """Whether a majority of the members had the same at the same revision.
 
     Hashes can be compared only where both have forgotten the same, so the scratch etcd is made to. Raises
-    EtcdUnavailableError if it is the scratch etcd that does not answer.
+    EtcdUnavailableError if the scratch etcd does not answer, or no majority of the members: then nobody knows.
     """
-    revision = manifest.newest
-    answers = [_hash_of(endpoint, revision) for endpoint in endpoints]
-    found = Counter(answer for answer in answers if answer is not None)
+    revision, found, refused, silent = manifest.newest, Counter[Hash](), [], []
+    for endpoint in endpoints:
+        try:
+            found[_hash_of(endpoint, manifest)] += 1
+        except EtcdRefusedError as error:
+            refused.append(f"{endpoint.host}: {error}")
+        except EtcdUnavailableError as error:
+            silent.append(f"{endpoint.host}: {error}")
+    if len(endpoints) - len(silent) <= len(endpoints) // 2:
+        raise EtcdUnavailableError(f"too few members answer for a majority: {'; '.join(silent)}")
     if not found:
-        return Verdict("inconclusive", f"no member knows revision {revision} any more, or yet")
+        return Verdict("inconclusive", f"no member can tell its hash at revision {revision}: {'; '.join(refused)}")
     most, members = found.most_common(1)[0]
     if members <= len(endpoints) // 2:
         told = ", ".join(f"{one.value:08x} from {one.compacted} on by {number}" for one, number in found.items())
@@ -88,12 +95,13 @@ def hash_from(member: Member, revision: int, compacted: int) -> Hash:
     return member.hash(revision)
 
 
-def _hash_of(endpoint: Endpoint, revision: int) -> Hash | None:
+def _hash_of(endpoint: Endpoint, manifest: Manifest) -> Hash:
+    """Raises EtcdUnavailableError, and EtcdRefusedError if the member can't know."""
     addresses = resolve(endpoint)
     if not addresses:
-        return None
+        raise EtcdUnavailableError("its name can't be resolved")
     with Member(to_any_of(addresses)) as member:
-        try:
-            return member.hash(revision)
-        except (EtcdUnavailableError, EtcdRefusedError):
-            return None
+        cluster = member.status().cluster
+        if cluster != manifest.cluster:
+            raise EtcdRefusedError(f"it is of cluster {cluster:016x} now, not {manifest.cluster:016x}")
+        return member.hash(manifest.newest)

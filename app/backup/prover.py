@@ -1,16 +1,21 @@
 """Snapshots are tried: each is restored into a scratch etcd, which is then compared with the members, and with what the
 snapshot before it and the log make. The newest one's scratch etcd goes on and follows the log.
+
+A log that does not go on from the snapshot is said to be broken: it begins anew, and another snapshot is wanted. Once
+that is proven nobody needs what is broken any more, and it is removed.
 """
 
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
-from backup import proof, restore_file
+from backup import files, log_file, proof, restore_file
 from backup.errors import BadSnapshotError, UnknownSnapshotError
 from backup.follower import Follower, ReplayError
 from backup.jobs import Report
@@ -25,15 +30,39 @@ from backup.taking import Taken
 from backup.vault import Vault
 from etcd import keys
 from etcd.endpoints import Endpoint
-from etcd.errors import EtcdUnavailableError
+from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 
 _log = logging.getLogger(__name__)
 
 # How often a proof without a verdict is tried again before another snapshot is taken instead.
-_MOST_TRIES = 5
+MOST_TRIES = 5
+
+# Seconds between two snapshots that are taken instead of such as can't be proven.
+_RETAKE_INTERVAL = 60.0
 
 # How many revisions are replayed between two reports.
 _REPORT_EVERY = 500
+
+_CLOSE_TIMEOUT = 3.0
+
+
+class LogAtWork(Protocol):
+    """The log that is being written: see `log.Log`."""
+
+    def written_to(self, cluster: int) -> int:
+        """Up to which revision of a cluster it was written, at least."""
+
+    def begin_anew(self) -> None:
+        """Go on in another file, from the newest revision on, and want a snapshot."""
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """That the log after a snapshot is broken, why, and the files that are to be removed for it."""
+
+    base: Manifest
+    why: str
+    files: Sequence[Path]
 
 
 class Prover:
@@ -45,9 +74,8 @@ class Prover:
         folder: Path,
         endpoints: Sequence[Endpoint],
         metrics: Metrics,
-        *,
+        log: LogAtWork,
         snapshot_wanted: Callable[[str], None],
-        log_is_broken: Callable[[], None],
     ) -> None:
         """Work in a folder that is emptied. `snapshot_wanted` is called with the reason for another snapshot."""
         shutil.rmtree(folder, ignore_errors=True)
@@ -56,10 +84,12 @@ class Prover:
         self._folder = folder
         self._endpoints = endpoints
         self._metrics = metrics
+        self._logged = log
         self._snapshot_wanted = snapshot_wanted
-        self._log_is_broken = log_is_broken
         self._follower: Follower | None = None
+        self._broken: _Broken | None = None
         self._tries: dict[str, int] = {}
+        self._retake_after = 0.0
         self._scratches = 0
         self._lock = threading.Lock()
 
@@ -68,6 +98,12 @@ class Prover:
         """The snapshot that the log is followed from."""
         follower = self._follower
         return follower.base if follower else None
+
+    @property
+    def broken(self) -> str | None:
+        """Why the log is not followed until another snapshot is proven: a sentence. None if it is."""
+        broken = self._broken
+        return broken.why if broken else None
 
     @property
     def complete(self) -> Complete | None:
@@ -83,14 +119,23 @@ class Prover:
                     self._prove(manifest)
 
     def follow(self) -> None:
-        """Replay what the log has got. Raises OSError, EtcdUnavailableError, EtcdRefusedError and ReplayError."""
+        """Replay what the log has got. Raises OSError, ScratchError, EtcdUnavailableError and EtcdRefusedError."""
         with self._lock:
-            if self._follower is None:
-                newest = next(self._vault.usable(), None)
-                if newest is None:
-                    return
-                self._follow_from(newest, self._start(newest))
-            self._replay()
+            if self._broken:
+                return
+            newest = self._follower.base if self._follower else next(self._vault.usable(), None)
+            if newest is None:
+                return
+            written = self._logged.written_to(newest.cluster)
+            try:
+                chain = self._replay(newest).chain
+            except ReplayError as error:
+                self._break(newest, str(error))
+                return
+            if chain.gap:  # the log began anew, or a file of it is gone
+                self._break(newest, chain.gap, goes_on=True)
+            elif chain.revision < written:
+                self._break(newest, f"it was written up to revision {written}, but ends with {chain.revision}")
 
     def make_restore_file(self, wanted: str, live: Live | None, report: Report) -> Manifest:
         """Make a restore file of "latest", which is the newest proven snapshot and the log after it, or of the snapshot
@@ -131,21 +176,29 @@ class Prover:
             try:
                 count, _ = scratch.member.count()
                 return Taken(scratch.member.epoch(), 0, revision, count, scratch.member.status().version)
-            except (EtcdUnavailableError, keys.UnreadableKeyError) as error:
+            except (EtcdUnavailableError, EtcdRefusedError, keys.UnreadableKeyError) as error:
                 raise BadSnapshotError(f"etcd was restored from it, but: {error}") from error
             finally:
                 scratch.close()
 
     def close(self) -> None:
+        """End what follows the log, and wait a little for what else goes on."""
+        is_free = self._lock.acquire(timeout=_CLOSE_TIMEOUT)
         self._stop_following()
+        if is_free:
+            self._lock.release()
 
     # One snapshot
 
     def _prove(self, manifest: Manifest) -> None:
+        reason = self._vault.why_not(manifest)
+        if reason is not None:
+            self._judge(manifest, Verdict("failed", reason))
+            return
         try:
             scratch = self._start(manifest)
-        except ScratchError as error:
-            self._judge(manifest, Verdict("failed", str(error)))
+        except ScratchError as error:  # for want of memory, say; if it is the snapshot's fault it stays so
+            self._judge(manifest, Verdict("inconclusive", str(error)))
             return
         keeps = False
         try:
@@ -162,38 +215,47 @@ class Prover:
                 scratch.close()
 
     def _compare_with_log(self, scratch: Scratch, manifest: Manifest) -> str:
-        """What the log has to say of a snapshot, in words. A log that leads elsewhere is removed."""
-        follower = self._follower
-        if follower is None or follower.base.cluster != manifest.cluster or not self._is_newer_than_base(manifest):
+        """What the log has to say of a snapshot, in words. What it was broken before that is removed."""
+        broken, base = self._broken, self.base
+        if broken and (manifest.epoch, manifest.newest) > (broken.base.epoch, broken.base.newest):
+            for path in broken.files:
+                files.remove(path)
+            self._broken = None
+            return broken.why
+        if base is None or base.cluster != manifest.cluster or not self._is_newer_than_base(manifest):
             return "no log leads to it"
-        base = follower.base
-        difference = proof.compare_with_log(follower, scratch, manifest)
+        assert self._follower is not None
+        difference = proof.compare_with_log(self._follower, scratch, manifest)
         if difference is not None:
-            # It may be this scratch etcd that went astray: one that gets no processor time for long loses leases.
+            # It may be that scratch etcd which went astray: one that gets no processor time for long loses leases.
             self._follow_from(base, self._start(base))
-            difference = proof.compare_with_log(self._follower or follower, scratch, manifest)
+            difference = proof.compare_with_log(self._follower, scratch, manifest)
         if difference is None:
             return f"{base.name} and the log after it make the same"
-        self._metrics.failed("chain")
-        _log.error("the log from %s to %s is broken, and removed: %s", base.name, manifest.name, difference)
-        self._log_is_broken()
-        self._vault.remove_log(base.cluster, base.newest)
-        return f"the log before it was broken: {difference}"
+        self._break(base, difference)
+        return f"{base.name} and the log after it do not make the same: {difference}"
 
     def _judge(self, manifest: Manifest, verdict: Verdict) -> None:
         self._metrics.proof_ended(verdict.outcome)
         if verdict.outcome == "inconclusive":
             tries = self._tries[manifest.name] = self._tries.get(manifest.name, 0) + 1
-            _log.info("snapshot %s: no verdict (%d of %d): %s", manifest.name, tries, _MOST_TRIES, verdict.detail)
-            if tries < _MOST_TRIES:
+            _log.info("snapshot %s: no verdict (%d of %d): %s", manifest.name, tries, MOST_TRIES, verdict.detail)
+            if tries < MOST_TRIES:
                 return
-            self._snapshot_wanted(manifest.reason)
         self._tries.pop(manifest.name, None)
         is_proven = verdict.outcome == "proven"
         found = Proof("proven" if is_proven else "failed", verdict.detail, datetime.now(UTC))
-        self._vault.catalog.replace(replace(manifest, proof=found))
-        level = logging.INFO if is_proven else logging.ERROR
-        _log.log(level, "snapshot %s is %s: %s", manifest.name, found.state, verdict.detail)
+        _log.log(
+            logging.INFO if is_proven else logging.ERROR,
+            "snapshot %s: %s: %s",
+            manifest.name,
+            found.state,
+            found.detail,
+        )
+        self._vault.note_proof(manifest, found)
+        if not is_proven and time.monotonic() >= self._retake_after:
+            self._retake_after = time.monotonic() + _RETAKE_INTERVAL
+            self._snapshot_wanted(manifest.reason)
 
     def _is_newer_than_base(self, manifest: Manifest) -> bool:
         base = self.base
@@ -201,20 +263,48 @@ class Prover:
 
     # What follows the log
 
-    def _replay(self, report: Report = lambda _step, _done, _of: None) -> None:
-        follower = self._follower
-        assert follower is not None
+    def _replay(self, newest: Manifest, report: Report = lambda _step, _done, _of: None) -> Follower:
+        """Bring a scratch etcd from this snapshot to where the log ends. Raises ReplayError, among others.
+
+        If the log does not go on, it is tried once more from the start: it may be the scratch etcd that went astray.
+        """
+        if self._follower is not None and self._follower.base.name == newest.name:
+            try:
+                self._advance(self._follower, report)
+            except (ReplayError, EtcdUnavailableError) as error:
+                _log.warning("what follows the log from %s is made anew: %s", newest.name, error)
+            else:
+                return self._follower
+        follower = self._follow_from(newest, self._start(newest))
+        try:
+            self._advance(follower, report)
+        except (ReplayError, EtcdUnavailableError):
+            self._stop_following()
+            raise
+        return follower
+
+    def _advance(self, follower: Follower, report: Report) -> None:
         began = follower.chain.revision
 
         def replayed(revision: int) -> None:
             if (revision - began) % _REPORT_EVERY == 0:
                 report("replaying the log", revision - began, 0)
 
-        try:
-            follower.advance(report=replayed)
-        except (ReplayError, EtcdUnavailableError):
-            self._stop_following()  # it is made anew
-            raise
+        follower.advance(report=replayed)
+
+    def _break(self, base: Manifest, why: str, *, goes_on: bool = False) -> None:
+        """Say that the log after a snapshot is broken, and have another snapshot come first. Raises OSError.
+
+        `goes_on`: what is written now is sound, as far as one knows.
+        """
+        of_no_use = [] if goes_on else log_file.paths(self._vault.folder, base.cluster)
+        self._broken = _Broken(base, f"the log after {base.name} is broken: {why}", of_no_use)
+        self._metrics.failed("chain")
+        _log.error("%s", self._broken.why)
+        if goes_on:
+            self._snapshot_wanted("log")
+        else:
+            self._logged.begin_anew()
 
     def _latest(self) -> Manifest:
         newest = next(self._vault.usable(), None)
@@ -224,15 +314,18 @@ class Prover:
 
     def _save_latest(self, newest: Manifest, target: Path, report: Report) -> None:
         report(f"starting from {newest.name}", 0, 0)
-        if self._follower is None or self._follower.base.name != newest.name:
-            self._follow_from(newest, self._start(newest))
-        self._replay(report)
-        assert self._follower is not None
-        self._follower.scratch.save(target)
+        try:
+            follower = self._replay(newest, report)
+        except ReplayError as error:
+            raise ReplayError(
+                f"the log after {newest.name} is broken: {error}. That snapshot alone can be restored, by its name"
+            ) from error
+        follower.scratch.save(target)
 
-    def _follow_from(self, manifest: Manifest, scratch: Scratch) -> None:
+    def _follow_from(self, manifest: Manifest, scratch: Scratch) -> Follower:
         self._stop_following()
         self._follower = Follower(manifest, scratch, self._vault.folder)
+        return self._follower
 
     def _stop_following(self) -> None:
         follower, self._follower = self._follower, None

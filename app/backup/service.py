@@ -17,7 +17,7 @@ from backup.follower import ReplayError
 from backup.jobs import Jobs, Report
 from backup.live import Live, LiveReader
 from backup.log import MOST_BEHIND, Log
-from backup.log_file import Complete
+from backup.log_file import Complete, LogError
 from backup.manifest import Manifest, Proof
 from backup.metrics import Metrics, Work
 from backup.prover import Prover
@@ -47,6 +47,7 @@ _FAILURES = (
     ReplayError,
     SnapshotError,
     BadSnapshotError,
+    LogError,
     EtcdUnavailableError,
     EtcdRefusedError,
     UnreadableKeyError,
@@ -65,12 +66,7 @@ class Backup:
         self._log = Log(settings.snapshots, self._live, settings.etcd_endpoints, metrics, self._log_begins_after)
         self._wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._prover = Prover(
-            self._vault,
-            settings.scratch / "etcd",
-            settings.etcd_endpoints,
-            metrics,
-            snapshot_wanted=self._wanted.put,
-            log_is_broken=self._log.begin_anew,
+            self._vault, settings.scratch / "etcd", settings.etcd_endpoints, metrics, self._log, self._wanted.put
         )
         self._jobs = Jobs()
         self._taken = settings.scratch / "taken"
@@ -78,6 +74,7 @@ class Backup:
         self._taking = threading.Lock()
         self._uploading = threading.Lock()
         self._loaded = threading.Event()
+        self._failing: dict[str, str] = {}  # what does not work, and why
         self._stopping = threading.Event()
         self._show(metrics)
         self._threads = [
@@ -91,8 +88,7 @@ class Backup:
 
     def overview(self) -> Overview:
         """What there is, from memory. Raises SnapshotError before the volume was read for the first time."""
-        if not self._loaded.is_set():
-            raise SnapshotError(_NOT_LOADED)
+        self._check_loaded()
         live, complete = self._live_now(), self._complete()
         return Overview(
             snapshots=tuple(self._view(manifest) for manifest in self._vault.catalog.manifests()),
@@ -110,21 +106,23 @@ class Backup:
 
     def take(self, reason: str) -> SnapshotView:
         """Take a snapshot and save it. It is proven later. Raises SnapshotError."""
-        if not self._loaded.is_set():
-            raise SnapshotError(_NOT_LOADED)
+        self._check_loaded()
         try:
             with self._taking:
                 manifest = self._take(reason)
         except _FAILURES as error:
             self._metrics.snapshot_ended(reason, "failed")
-            _log.warning("no snapshot (%s): %s", reason, error)
+            self._note_failure("snapshot", error)
             raise SnapshotError(str(error)) from error
         self._metrics.snapshot_ended(reason, "saved")
+        self._note_success("snapshot")
+        self._log.change_files()
         _log.info("snapshot %s (%s): revision %d, count %d", manifest.name, reason, manifest.newest, manifest.count)
         return self._view(manifest)
 
     def begin_restore_file(self, snapshot: str) -> str:
-        """Begin to make a restore file. Returns the job's ID. Raises UnknownSnapshotError."""
+        """Begin to make a restore file. Returns the job's ID. Raises UnknownSnapshotError and SnapshotError."""
+        self._check_loaded()
         if snapshot != "latest" and self._vault.catalog.find(snapshot) is None:
             names = ", ".join(manifest.name for manifest in self._vault.catalog.manifests()) or "none"
             raise UnknownSnapshotError(f"there is no snapshot {snapshot!r}; there are: {names}")
@@ -174,10 +172,12 @@ class Backup:
         self._log.start()
         due = time.monotonic() + self._settings.snapshot_interval
         while not self._stopping.is_set():
-            reason = self._next_wanted() or ("schedule" if time.monotonic() >= due else None)
+            reason = self._next_wanted()
+            if reason is None and time.monotonic() >= due and not self._proofs_are_behind():
+                reason = "schedule"
             if reason is None:
                 continue
-            with suppress(SnapshotError):  # the log has it; what is due stays due
+            with suppress(SnapshotError):  # the log says so; what is due stays due
                 self.take(reason)
                 due = time.monotonic() + self._settings.snapshot_interval
                 continue
@@ -193,6 +193,9 @@ class Backup:
         except queue.Empty:
             return None
         return reason
+
+    def _proofs_are_behind(self) -> bool:
+        return any(manifest.proof.state == "pending" for manifest in self._vault.catalog.manifests())
 
     def _prove_snapshots(self) -> None:
         self._loaded.wait()
@@ -214,19 +217,25 @@ class Backup:
     def _take(self, reason: str) -> Manifest:
         try:
             taken = taking.take(self._settings.etcd_endpoints, self._taken)
+            live = self._live.latest
+            if live is None or live.cluster != taken.cluster:
+                raise SnapshotError(
+                    f"a member gave one of cluster {taken.cluster:016x}, but no quorum of that is known"
+                )
+            self._vault.note(live)
             return self._vault.save(self._taken, taken, reason, Proof())
         finally:
             self._taken.unlink(missing_ok=True)
 
-    def _log_begins_after(self, live: Live, after: int | None) -> int:
+    def _log_begins_after(self, live: Live, anew: bool) -> int:
         """Where a new file of the log begins. If that is not where the volume's log ends, a snapshot must follow."""
         is_new = self._vault.note(live)
-        if after is None:
-            after = self._vault.logged_to(live.cluster)
-        goes_on = after is not None and 0 <= live.revision - after <= MOST_BEHIND
+        logged = None if anew else self._vault.logged_to(live.cluster)
+        # What goes further than the cluster is not of it, or a moment newer than what is known of that.
+        goes_on = logged is not None and 0 <= live.revision - logged <= MOST_BEHIND
         if is_new or not goes_on:
             self._wanted.put("epoch" if is_new else "log")
-        return after if goes_on and after is not None else live.revision
+        return logged if goes_on and logged is not None else live.revision
 
     def _make_restore_file(self, snapshot: str, report: Report) -> RestoreFileView:
         live = self._live_now()
@@ -256,9 +265,25 @@ class Backup:
         except _FAILURES as error:
             if not self._stopping.is_set():
                 self._metrics.failed(what)
-                _log.warning("%s: %s", what, error)
+                self._note_failure(what, error)
             return False
+        self._note_success(what)
         return True
+
+    def _note_failure(self, what: Work, error: Exception) -> None:
+        """Have the log tell once of what fails for long."""
+        level = logging.DEBUG if what in self._failing else logging.WARNING
+        self._failing[what] = str(error) or type(error).__name__
+        _log.log(level, "%s: %s", what, self._failing[what])
+
+    def _note_success(self, what: Work) -> None:
+        if self._failing.pop(what, None) is not None:
+            _log.info("%s: it works again", what)
+
+    def _check_loaded(self) -> None:
+        if not self._loaded.is_set():
+            reason = self._failing.get("volume")
+            raise SnapshotError(f"{_NOT_LOADED}: {reason}" if reason else _NOT_LOADED)
 
     # What it shows
 
@@ -272,7 +297,9 @@ class Backup:
         return max(known, key=lambda line: line.time, default=None)
 
     def _passed_over(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._vault.catalog.passed_over, *self._vault.passed_over)))
+        broken = self._prover.broken
+        found = (*self._vault.catalog.passed_over, *self._vault.passed_over, *([broken] if broken else []))
+        return tuple(dict.fromkeys(found))
 
     def _view(self, manifest: Manifest) -> SnapshotView:
         return SnapshotView(
@@ -290,8 +317,8 @@ class Backup:
         )
 
     def _log_after(self, manifest: Manifest) -> str:
-        base, complete = self._prover.base, self._complete()
-        if base is None or base.name != manifest.name or complete is None or complete.revision < manifest.newest:
+        base, complete = self._prover.base, self._prover.complete
+        if base is None or base.name != manifest.name or complete is None:
             return ""
         count = "?" if complete.count is None else complete.count
         return f"complete to {complete.revision} at {complete.time:%Y-%m-%dT%H:%M:%S.%f}Z ({count})"
@@ -308,10 +335,6 @@ class Backup:
             log_bytes=lambda: self._vault.log_bytes,
             passed_over=lambda: len(self._passed_over()),
         )
-
-
-def _live_view(live: Live) -> LiveView | None:
-    return None if live.count is None else LiveView(live.epoch, live.cluster, live.count, live.revision)
 
 
 def _in_words(proof: Proof) -> str:

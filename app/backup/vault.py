@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,6 +105,14 @@ class Vault:
         self.catalog.add(manifest)
         return manifest
 
+    def note_proof(self, manifest: Manifest, proof: Proof) -> None:
+        """Say of a snapshot whether it is proven, if it is still there: another backup may have removed it."""
+        if self.catalog.path(manifest).exists():
+            with suppress(KeyError):
+                self.catalog.replace(replace(manifest, proof=proof))
+        else:
+            self.catalog.load()
+
     def fetch(self, manifest: Manifest, target: Path) -> str | None:
         """Copy a snapshot to a local file. Returns why it can't be used, if it can't."""
         reason = self.why_not(manifest)
@@ -168,12 +177,6 @@ class Vault:
             pass
         return chain.revision
 
-    def remove_log(self, cluster: int, keep: Path | None) -> None:
-        """Remove a log that was found to be broken: all files of a cluster but the one that is being written."""
-        for path in log_file.paths(self.folder, cluster):
-            if path != keep:
-                files.remove(path)
-
     def _look_at(self, manifest: Manifest) -> str | None:
         """Why a snapshot can't be relied on. What was found good is read again only when it is chosen."""
         is_good = manifest.name in self._found and self._found[manifest.name] is None
@@ -196,7 +199,8 @@ class Vault:
         for file in self.catalog.manifests():
             began = file.reason == "restore" and (file.epoch, file.revision) == (live.epoch, live.epoch_revision)
             if began and not file.cluster:
-                self.catalog.replace(replace(file, cluster=live.cluster))
+                with suppress(KeyError):  # it was removed meanwhile
+                    self.catalog.replace(replace(file, cluster=live.cluster))
 
 
 def copy(content: BinaryIO, target: Path, length: int) -> None:

@@ -136,6 +136,7 @@ def test_pods_run_with_images_that_were_pushed_and_pulled_with_the_login(
     # Not the `imageID` of their status: a node that has the same image under two names tells either of them.
     images = {container["image"] for pod in pods for container in pod["spec"]["containers"]}
     assert {image.partition("@")[0] for image in images} == {
+        f"{registry}/team/ha-counter-backup",
         f"{registry}/team/ha-counter-counter",
         f"{registry}/team/ha-counter-etcd",
     }

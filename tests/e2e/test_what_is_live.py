@@ -14,9 +14,14 @@ from local.ownership import FIELD_MANAGER, STACK_LABEL
 from local.values import plain
 from tests.e2e.conftest import CLUSTER
 from tests.e2e.system import run
-from tests.infra.program_run import Registration, run_program
+from tests.infra.program_run import CLUSTER_IP, Registration, run_program
 
 STACK = "dev"
+NFS_SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"namespace": f"{NAMESPACE}-nfs", "name": "nfs-service"},
+}
 
 
 @pytest.fixture
@@ -31,9 +36,13 @@ def registered(system: System, kube: Kube) -> list[Object]:
     config = stack_config.load(STACK, overrides).values
     program = run_program({key.partition(":")[2]: value for key, value in config.items()}, stack=STACK)
     live_images = json.loads(run([sys.executable, "-m", "local.stack", "output", "images", f"--cluster={CLUSTER}"]))
-    images = {program.outputs["images"][name]: reference for name, reference in live_images.items()}
+    live = {program.outputs["images"][name]: reference for name, reference in live_images.items()}
+    service = kube.get(NFS_SERVICE)
+    assert service is not None
+    address = service["spec"]["clusterIP"]
+    live |= {CLUSTER_IP: address, CLUSTER_IP.replace(".", "-"): address.replace(".", "-")}
     objects = [resource for resource in program.resources if resource.type.startswith("kubernetes:")]
-    return [named(kube, resource, replaced(plain(resource.inputs), images)) for resource in objects]
+    return [named(kube, resource, replaced(plain(resource.inputs), live)) for resource in objects]
 
 
 def replaced(value: Any, texts: dict[str, str]) -> Any:  # noqa: ANN401 - any JSON value
@@ -41,14 +50,17 @@ def replaced(value: Any, texts: dict[str, str]) -> Any:  # noqa: ANN401 - any JS
         return {key: replaced(item, texts) for key, item in value.items()}
     if isinstance(value, list):
         return [replaced(item, texts) for item in value]
-    return texts.get(value, value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        for made_up, live in texts.items():
+            value = value.replace(made_up, live)
+    return value
 
 
 def named(kube: Kube, resource: Registration, item: Object) -> Object:
     """The object, with the name that the engine chose if the program did not."""
     if "name" in item["metadata"]:
         return item
-    candidates = kube.list(item["apiVersion"], item["kind"], NAMESPACE)
+    candidates = kube.list(item["apiVersion"], item["kind"], item["metadata"]["namespace"])
     [name] = [name for live in candidates if (name := live["metadata"]["name"]).startswith(f"{resource.name}-")]
     return {**item, "metadata": {**item["metadata"], "name": name}}
 
@@ -73,7 +85,7 @@ def test_nothing_else_carries_the_stack_s_label(kube: Kube, registered: list[Obj
 def test_nothing_else_is_in_the_namespace_but_what_controllers_made(kube: Kube, registered: list[Object]) -> None:
     live = [item for item in kube.inside(NAMESPACE) if not is_a_controller_s(item)]
 
-    inside = [item for item in registered if item["kind"] != "Namespace"]
+    inside = [item for item in registered if item["metadata"].get("namespace") == NAMESPACE]
     assert sorted(map(describe, live)) == sorted(map(describe, inside))
 
 

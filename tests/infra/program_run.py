@@ -22,6 +22,9 @@ SECRET = "kubernetes:core/v1:Secret"
 SERVICE = "kubernetes:core/v1:Service"
 STASH = "pulumi:index:Stash"
 
+# What every Service gets that does not say otherwise.
+CLUSTER_IP = "10.0.0.7"
+
 
 @dataclass(frozen=True)
 class Registration:
@@ -130,7 +133,7 @@ class _Cluster(Mocks):
         if args.typ == SECRET:
             state["metadata"] = {**args.inputs["metadata"], "name": f"{args.name}-0a1b2c"}
         if args.typ == SERVICE and not self.preview:
-            state["spec"] = {"clusterIP": "10.0.0.7", **args.inputs["spec"]}
+            state["spec"] = {"clusterIP": CLUSTER_IP, **args.inputs["spec"]}
         if args.typ == STASH:
             state["output"] = self.stashed.get(args.name, args.inputs["input"])
         return f"{args.name}-id", state

@@ -45,19 +45,18 @@ def test_of_two_failures_at_once_the_first_is_told(write: Write, up: Up, monkeyp
                 first_has_failed.set()
                 raise
 
-    def fail(build: Build, _report: Callable[[str], None]) -> Built:
-        if build.target == "second":
-            first_has_failed.wait(timeout=5)
-        raise LocalError(f"the {build.target} one")
+    def fail_first(_build: Build, _report: Callable[[str], None]) -> Built:
+        raise LocalError("the first one")
+
+    def fail_second(*_: object, **__: object) -> Object:
+        first_has_failed.wait(timeout=5)
+        raise LocalError("the second one")
 
     monkeypatch.setattr(deploy, "Engine", Watched)
-    monkeypatch.setattr(builder, "ensure", fail)
-    images = (
-        IMAGE.replace('"image"', f'"{name}"').replace('target="web"', f'target="{name}"')
-        for name in ("first", "second")
-    )
+    monkeypatch.setattr(builder, "ensure", fail_first)
+    monkeypatch.setattr(InMemoryKube, "apply", fail_second)
 
-    assert error_of(up, write(CLUSTER, *images)) == "the first one"
+    assert error_of(up, write(CLUSTER, IMAGE)) == "the first one"
 
 
 def test_no_event_loop_is_left_open(write: Write, up: Up, monkeypatch: pytest.MonkeyPatch) -> None:

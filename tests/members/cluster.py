@@ -165,7 +165,7 @@ class Cluster:
         )
         return file
 
-    def restore(self, snapshot: Path) -> None:
+    def restore(self, snapshot: Path, bump: int = 1_000_000, token: str = "restored") -> None:
         """Let all members, none of which runs, begin with the snapshot's data, as another cluster."""
         for member in self.members:
             shutil.rmtree(member.data)
@@ -178,8 +178,8 @@ class Cluster:
                 f"--data-dir={member.data}",
                 f"--initial-cluster={_peers(self.members)}",
                 f"--initial-advertise-peer-urls={member.peer_url}",
-                "--initial-cluster-token=restored",
-                "--bump-revision=1000000",
+                f"--initial-cluster-token={token}",
+                f"--bump-revision={bump}",
                 "--mark-compacted",
             )
 

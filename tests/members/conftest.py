@@ -1,19 +1,25 @@
 """Real etcd members for the counting code, without Kubernetes."""
 
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from backup.metrics import Metrics
+from backup.service import Backup
+from etcd.endpoints import Endpoint
 from local import binaries
 from local.errors import LocalError
+from tests.members import backing_up
 from tests.members.cluster import Cluster
 from tests.members.one_replica import SHORT_TIMES
 
 StartCluster = Callable[..., Cluster]
+StartBackup = Callable[..., Backup]
 Report = Callable[[str], None]
 
 _REPORTED = pytest.StashKey[list[str]]()
@@ -56,6 +62,22 @@ def start_cluster(programs: Path, tmp_path: Path) -> Iterator[StartCluster]:
             cluster = stack.enter_context(closing(Cluster(tmp_path, programs, options)))
             cluster.start()
             return cluster
+
+        yield start
+
+
+@pytest.fixture
+def start_backup(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartBackup]:
+    """Start backup in this process, for one test. All that are started have the same volume. It looks often at that."""
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setattr("backup.service.WORK_INTERVAL", 0.3)
+    monkeypatch.setattr("backup.service.RETENTION_INTERVAL", 1.0)
+    (tmp_path / "volume").mkdir()
+    with ExitStack() as stack:
+
+        def start(endpoints: Sequence[Endpoint], folder: Path = tmp_path, interval: int = 3600) -> Backup:
+            settings = backing_up.settings(endpoints, folder, interval)
+            return stack.enter_context(closing(Backup(settings, Metrics())))
 
         yield start
 
