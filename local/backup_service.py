@@ -64,9 +64,13 @@ class BackupService:
                 raise BackupError(f"snapshot {snapshot.name} was saved, but not proven within {timeout:.0f} s")
             time.sleep(POLL_INTERVAL)
 
-    def make_restore_file(self, snapshot: str, report: Report) -> RestoreFile:
-        """Have a restore file made of a snapshot ("latest": of the newest that is proven) and the log after it."""
-        begun = self._ask("POST", "/restore-files", json.dumps({"snapshot": snapshot}).encode())
+    def make_restore_file(self, snapshot: str, report: Report, after_epoch: int = 0) -> RestoreFile:
+        """Have a restore file made of a snapshot ("latest": of the newest that is proven and the log after it).
+
+        Its epoch comes after `after_epoch`, and after all that backup knows of.
+        """
+        wanted = {"snapshot": snapshot, "after_epoch": after_epoch}
+        begun = self._ask("POST", "/restore-files", json.dumps(wanted).encode())
         while True:
             job = self._job(begun["id"])
             if job.state == "failed":

@@ -62,15 +62,7 @@ def prepare(choice: Choice, service: BackupService, record: ClusterRecord, conso
             with steps.step(UPLOAD) as report:
                 snapshot = service.upload(choice.file, report).name
         with steps.step(MAKE) as report:
-            made = service.make_restore_file(snapshot, report)
-    if made.epoch <= record.epoch:
-        raise LocalError(
-            f"{made.name} would be epoch {made.epoch} again, and the record is there already; no cluster of that epoch "
-            "answered yet. `make restore` without SNAPSHOT and FILE goes on with the restore that is under way"
-            if record.restore
-            else f"{made.name} is for epoch {made.epoch}, but the record is at {record.epoch} already: backup has not "
-            "seen that one yet; wait until `make snapshots` shows its count"
-        )
+            made = service.make_restore_file(snapshot, report, record.epoch)
     return Restore(str(choice), made.source, made.sha256, made.epoch, made.bump, made.count)
 
 

@@ -156,7 +156,10 @@ def _parser() -> argparse.ArgumentParser:
     saving.add_argument("--snapshot", default=LATEST, metavar="NAME", help="made of this one (default: %(default)s)")
     saving.add_argument("--yes", action="store_true", help="overwrite a file that is there")
     restoring.add_argument(
-        "--snapshot", default="", metavar="NAME", help=f"this one with the log after it; {LATEST}: the newest proven"
+        "--snapshot",
+        default="",
+        metavar="NAME",
+        help=f"this one, as it is; {LATEST}: the newest proven and the log after it",
     )
     restoring.add_argument("--file", type=Path, help="this file of your own, such as `export` makes")
     restoring.add_argument("--empty", action="store_true", help="begin with nothing")

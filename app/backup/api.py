@@ -116,9 +116,9 @@ class RestoreFiles:
         self._slots = slots
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
-        snapshot = _snapshot_in(request.bounded_stream.read(_JSON_BYTES + 1))
+        snapshot, after_epoch = _wanted_in(request.bounded_stream.read(_JSON_BYTES + 1))
         with self._slots.one():
-            _answer(response, {"id": self._core.begin_restore_file(snapshot)}, falcon.HTTP_202)
+            _answer(response, {"id": self._core.begin_restore_file(snapshot, after_epoch)}, falcon.HTTP_202)
 
 
 class RestoreJob:
@@ -235,9 +235,12 @@ class EveryPath:
         response.set_header("Cache-Control", "no-store")
 
 
-def _snapshot_in(body: bytes) -> str:
-    """The snapshot that the body of a request names. Raises falcon.HTTPBadRequest."""
-    right = 'must be JSON like {"snapshot": "latest"}, with the name of a snapshot, or latest'
+def _wanted_in(body: bytes) -> tuple[str, int]:
+    """The snapshot and the epoch that the body of a request names. Raises falcon.HTTPBadRequest."""
+    right = (
+        'must be JSON like {"snapshot": "latest"}, with the name of a snapshot, or latest; "after_epoch" may be added, '
+        "a number"
+    )
     if len(body) > _JSON_BYTES:
         raise falcon.HTTPBadRequest(description=f"The body has more than {_JSON_BYTES} bytes, but {right}.")
     try:
@@ -245,8 +248,10 @@ def _snapshot_in(body: bytes) -> str:
     except ValueError:
         raise falcon.HTTPBadRequest(description=f"The body is {_quoted(body)}, but {right}.") from None
     match content:
-        case {"snapshot": str(snapshot)} if snapshot:
-            return snapshot
+        case {"snapshot": str(snapshot), "after_epoch": int(epoch)} if snapshot:
+            return snapshot, epoch
+        case {"snapshot": str(snapshot)} if snapshot and "after_epoch" not in content:
+            return snapshot, 0
     raise falcon.HTTPBadRequest(description=f"The body is {_quoted(body)}, but {right}.")
 
 

@@ -38,9 +38,10 @@ class Client:
         """Take a snapshot, and return it. Raises RequestError."""
         return self._json("POST", "/snapshots?reason=request", _SAVED)
 
-    def begin_restore_file(self, snapshot: str) -> str:
+    def begin_restore_file(self, snapshot: str, after_epoch: int = 0) -> str:
         """Begin to make a restore file of a snapshot. Returns the job's ID. Raises RequestError."""
-        begun = self._json("POST", "/restore-files", _SOON, json.dumps({"snapshot": snapshot}).encode())
+        wanted = {"snapshot": snapshot, "after_epoch": after_epoch}
+        begun = self._json("POST", "/restore-files", _SOON, json.dumps(wanted).encode())
         return str(begun["id"])
 
     def restore_job(self, job: str) -> Json:

@@ -54,13 +54,20 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     snapshots = _add(commands, "snapshots", _snapshots, "list the snapshots, and how far the log goes on from them")
     snapshots.add_argument("--format", choices=("table", "json"), default="table", help="(default: table)")
 
-    export = _add(commands, "export", _export, "write a restore file of a snapshot and the log after it to stdout")
+    export = _add(commands, "export", _export, "write a restore file to stdout")
     _add_snapshot(export)
 
     restore_file = _add(
         commands, "restore-file", _restore_file, "make a restore file, and say how the cluster is restored from it"
     )
     _add_snapshot(restore_file)
+    restore_file.add_argument(
+        "--after-epoch",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the epoch that ConfigMap etcd-cluster has, where backup can't know of it: after its volume was lost, say",
+    )
 
     _add(commands, "upload", _upload, "add the snapshot or restore file that comes from stdin, once it is proven")
 
@@ -87,7 +94,11 @@ def _add(
 
 
 def _add_snapshot(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("snapshot", metavar="SNAPSHOT", help="a snapshot's name, or latest: the newest proven one")
+    parser.add_argument(
+        "snapshot",
+        metavar="SNAPSHOT",
+        help="a snapshot's name: as it is; or latest: the newest proven one and the log after it",
+    )
 
 
 def _snapshot(arguments: argparse.Namespace, surroundings: Surroundings) -> None:
@@ -121,7 +132,7 @@ def _export(arguments: argparse.Namespace, surroundings: Surroundings) -> None:
 
 
 def _restore_file(arguments: argparse.Namespace, surroundings: Surroundings) -> None:
-    file = _make_restore_file(arguments.snapshot, surroundings)
+    file = _make_restore_file(arguments.snapshot, surroundings, arguments.after_epoch)
     for field in ("name", "source", "sha256", "epoch", "bump", "revision", "count"):
         print(f"{field:<9} {file[field]}")
     print(f"{'live':<9} {_live(file['live_count'])}")
@@ -155,9 +166,9 @@ def _wait_until_proven(name: str, surroundings: Surroundings) -> Json:
         surroundings.sleep(_POLL_INTERVAL)
 
 
-def _make_restore_file(snapshot: str, surroundings: Surroundings) -> Json:
+def _make_restore_file(snapshot: str, surroundings: Surroundings, after_epoch: int = 0) -> Json:
     """Return the restore file once it is made. Raises RequestError if it can't be."""
-    job = surroundings.client.begin_restore_file(snapshot)
+    job = surroundings.client.begin_restore_file(snapshot, after_epoch)
     progress = _Progress()
     while True:
         state = surroundings.client.restore_job(job)

@@ -16,7 +16,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from backup.epochs import EpochsError
@@ -93,6 +92,7 @@ class Log:
         self._watch: Watch | None = None
         self._watched = ""
         self._appended: tuple[LogWriter, int, Complete] | None = None  # the same, until it is written
+        self._flushing_since: float | None = None
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=work, name=f"log-{name}", daemon=True)
@@ -128,7 +128,8 @@ class Log:
         self._stopping.set()
         self._end_watch()
         for thread in self._threads:
-            thread.join(PROGRESS_TIMEOUT + FLUSH_INTERVAL)
+            if thread.is_alive():  # else it was not started yet, for want of a volume
+                thread.join(PROGRESS_TIMEOUT + FLUSH_INTERVAL)
         # Unless a thread waits for a volume that hangs, which closing would wait for as well.
         if self.writer is not None and not any(thread.is_alive() for thread in self._threads):
             self.writer.close()
@@ -198,13 +199,18 @@ class Log:
         is_usable = writer is not None and not writer.given_up and live.cluster == self._cluster
         if writer and is_usable and not self._must_begin_anew and live.revision - writer.revision <= MOST_BEHIND:
             return writer
-        after = self._begins_after(live, self._must_begin_anew)
-        if writer is not None:
-            self.writer = None
-            writer.close()
-        self._cluster = live.cluster
-        self.writer = LogWriter(self._folder, live.cluster, live.epoch, after, secrets.token_hex(4))
-        self._must_begin_anew = self._must_change_files = False
+        anew, self._must_begin_anew = self._must_begin_anew, False
+        try:
+            after = self._begins_after(live, anew)
+            if writer is not None:
+                self.writer = None
+                writer.close()
+            self._cluster = live.cluster
+            self.writer = LogWriter(self._folder, live.cluster, live.epoch, after, secrets.token_hex(4))
+        except BaseException:
+            self._must_begin_anew |= anew
+            raise
+        self._must_change_files = False
         _log.info("the log goes on after revision %d in %s", after, self.writer.path.name)
         return self.writer
 
@@ -229,12 +235,16 @@ class Log:
         appended, writer = self._appended, self.writer
         if writer is None or writer.given_up:
             return
+        self._flushing_since = time.monotonic()
         try:
             writer.flush()
         except OSError as error:
-            self._stumble(f"{writer.path.name}: {error}")
-            self._end_watch()
+            if writer is self.writer:  # else it was closed meanwhile, and another one goes on
+                self._stumble(f"{writer.path.name}: {error}")
+                self._end_watch()
             return
+        finally:
+            self._flushing_since = None
         if appended is None:
             return
         self._appended = None
@@ -253,19 +263,19 @@ class Log:
             except (EtcdUnavailableError, EtcdRefusedError, UnreadableKeyError) as error:
                 self._stumble(f"no quorum of etcd answers: {error}")
                 continue
+            self._look_at_volume()
             watch = self._watch
-            if (appended := self._appended) is not None:
-                self._wait_for_volume(appended[2])
-            elif watch is not None and live.cluster != self._cluster:
+            if watch is None or self._appended is not None:  # nothing more is to wait for a volume that hangs
+                continue
+            if live.cluster != self._cluster or self._must_begin_anew:
                 self._end_watch()
-            elif watch is not None and (writer := self._gets_all(live, watch)):
+            elif writer := self._gets_all(live, watch):
                 writer.append_complete(live.revision, live.asked, live.count)
                 self._appended = writer, live.cluster, Complete(live.revision, live.asked, live.count)
 
-    def _wait_for_volume(self, appended: Complete) -> None:
-        """Nothing more is to wait for a volume that hangs, however long it does."""
-        waited = (datetime.now(UTC) - appended.time).total_seconds()
-        if waited > _SLOW_AFTER and self.problem is None:
+    def _look_at_volume(self) -> None:
+        since = self._flushing_since
+        if since is not None and time.monotonic() - since > _SLOW_AFTER and self.problem is None:
             self._stumble(f"the volume has not taken what was written to it within {_SLOW_AFTER:.0f} s")
 
     def _gets_all(self, live: Live, watch: Watch) -> LogWriter | None:
@@ -274,7 +284,9 @@ class Log:
         while (writer := self.writer) is not None and watch is self._watch:
             if writer.revision >= live.revision:
                 return writer
-            if writer.revision > reached or writer.pending_bytes > MOST_PENDING:  # it gets on, or waits for the volume
+            if writer.pending_bytes > MOST_PENDING:
+                return None  # the member may have sent more, which waits for the volume
+            if writer.revision > reached:
                 reached, deadline = writer.revision, time.monotonic() + PROGRESS_TIMEOUT
             if time.monotonic() > deadline:
                 self._stumble(f"{self._watched} does not have revision {live.revision}, which others have")

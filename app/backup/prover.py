@@ -19,7 +19,6 @@ from backup import files, log_file, proof, restore_file
 from backup.errors import BadSnapshotError, UnknownSnapshotError
 from backup.follower import Follower, ReplayError
 from backup.jobs import Report
-from backup.live import Live
 from backup.log_file import Complete
 from backup.manifest import Manifest, Proof
 from backup.metrics import Metrics
@@ -39,6 +38,9 @@ MOST_TRIES = 5
 
 # Seconds between two snapshots that are taken instead of such as can't be proven.
 _RETAKE_INTERVAL = 60.0
+
+# Seconds in which the log must come as far as a new snapshot, or that is proven without it.
+_LOG_TIMEOUT = 30.0
 
 # How many revisions are replayed between two reports.
 _REPORT_EVERY = 500
@@ -137,16 +139,16 @@ class Prover:
             elif chain.revision < written:
                 self._break(newest, f"it was written up to revision {written}, but ends with {chain.revision}")
 
-    def make_restore_file(self, wanted: str, live: Live | None, report: Report) -> Manifest:
+    def make_restore_file(self, wanted: str, after_epoch: int, report: Report) -> Manifest:
         """Make a restore file of "latest", which is the newest proven snapshot and the log after it, or of the snapshot
-        of this name, as it is.
+        of this name, as it is. Its epoch is a new one that comes after `after_epoch`.
 
         Raises UnknownSnapshotError, and what `follow` and `restore_file.make` raise.
         """
         with self._lock:
             self._vault.catalog.load()
             source = self._latest() if wanted == "latest" else self._named(wanted)
-            epoch = self._vault.next_epoch() if live is None else max(self._vault.next_epoch(), live.epoch + 1)
+            epoch = max(self._vault.next_epoch(), after_epoch + 1)
             local, target = self._folder / "source", self._folder / "restore"
             try:
                 if wanted == "latest":
@@ -191,6 +193,8 @@ class Prover:
     # One snapshot
 
     def _prove(self, manifest: Manifest) -> None:
+        if self._follows_to(manifest) and self._log_is_late(manifest) and _age(manifest) < _LOG_TIMEOUT:
+            return
         reason = self._vault.why_not(manifest)
         if reason is not None:
             self._judge(manifest, Verdict("failed", reason))
@@ -222,9 +226,10 @@ class Prover:
                 files.remove(path)
             self._broken = None
             return broken.why
-        if base is None or base.cluster != manifest.cluster or not self._is_newer_than_base(manifest):
+        if base is None or self._follower is None or not self._follows_to(manifest):
             return "no log leads to it"
-        assert self._follower is not None
+        if self._log_is_late(manifest):
+            return "the log has not come so far"
         difference = proof.compare_with_log(self._follower, scratch, manifest)
         if difference is not None:
             # It may be that scratch etcd which went astray: one that gets no processor time for long loses leases.
@@ -256,6 +261,13 @@ class Prover:
         if not is_proven and time.monotonic() >= self._retake_after:
             self._retake_after = time.monotonic() + _RETAKE_INTERVAL
             self._snapshot_wanted(manifest.reason)
+
+    def _follows_to(self, manifest: Manifest) -> bool:
+        base = self.base
+        return base is not None and base.cluster == manifest.cluster and self._is_newer_than_base(manifest)
+
+    def _log_is_late(self, manifest: Manifest) -> bool:
+        return self._logged.written_to(manifest.cluster) < manifest.newest
 
     def _is_newer_than_base(self, manifest: Manifest) -> bool:
         base = self.base
@@ -321,6 +333,10 @@ class Prover:
                 f"the log after {newest.name} is broken: {error}. That snapshot alone can be restored, by its name"
             ) from error
         follower.scratch.save(target)
+        revision = newest_revision(target)
+        if revision != follower.chain.revision:
+            self._stop_following()
+            raise ScratchError(f"a lease ended meanwhile: revision {revision} follows {follower.chain.revision}")
 
     def _follow_from(self, manifest: Manifest, scratch: Scratch) -> Follower:
         self._stop_following()
@@ -357,3 +373,7 @@ class Prover:
     def _next_folder(self) -> Path:
         self._scratches += 1
         return self._folder / f"etcd-{self._scratches}"
+
+
+def _age(manifest: Manifest) -> float:
+    return (datetime.now(UTC) - manifest.time).total_seconds()

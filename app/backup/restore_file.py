@@ -39,8 +39,6 @@ def make(source: Path, bump: int, epoch: int, target: Path, folder: Path) -> Con
     """
     scratch = Scratch(folder, source, bump)
     try:
-        # Alarms are in the database, and would stand in the new cluster as well (etcd-io/etcd #14379).
-        scratch.member.disarm_all()
         put = RequestOp(request_put=PutRequest(key=keys.EPOCH, value=str(epoch).encode()))
         scratch.member.transact(TxnRequest(success=[put]))
         count, revision = scratch.member.count()

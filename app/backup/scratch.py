@@ -3,7 +3,8 @@ thrown away.
 
 It does without syncing to disk, and gets only the processor time that nobody else wants. Leases would end in it, though
 their owners live: what they delete then would be revisions that the original never had. So all are kept alive. Alarms
-of the original, which are in the database, are none of this one's, and a full one would take no transaction.
+of the original are in the database, and would stand in it and in all that is restored from it (etcd-io/etcd #14379):
+they are taken back.
 """
 
 import contextlib

@@ -120,13 +120,13 @@ class Backup:
         _log.info("snapshot %s (%s): revision %d, count %d", manifest.name, reason, manifest.newest, manifest.count)
         return self._view(manifest)
 
-    def begin_restore_file(self, snapshot: str) -> str:
+    def begin_restore_file(self, snapshot: str, after_epoch: int = 0) -> str:
         """Begin to make a restore file. Returns the job's ID. Raises UnknownSnapshotError and SnapshotError."""
         self._check_loaded()
         if snapshot != "latest" and self._vault.catalog.find(snapshot) is None:
             names = ", ".join(manifest.name for manifest in self._vault.catalog.manifests()) or "none"
             raise UnknownSnapshotError(f"there is no snapshot {snapshot!r}; there are: {names}")
-        return self._jobs.begin(lambda report: self._make_restore_file(snapshot, report))
+        return self._jobs.begin(lambda report: self._make_restore_file(snapshot, after_epoch, report))
 
     def restore_job(self, job: str) -> JobView | None:
         return self._jobs.view(job)
@@ -237,10 +237,10 @@ class Backup:
             self._wanted.put("epoch" if is_new else "log")
         return logged if goes_on and logged is not None else live.revision
 
-    def _make_restore_file(self, snapshot: str, report: Report) -> RestoreFileView:
+    def _make_restore_file(self, snapshot: str, after_epoch: int, report: Report) -> RestoreFileView:
         live = self._live_now()
         try:
-            file = self._prover.make_restore_file(snapshot, live, report)
+            file = self._prover.make_restore_file(snapshot, max(after_epoch, live.epoch if live else 0), report)
         except Exception:
             self._metrics.restore_file_ended("failed")
             raise

@@ -170,8 +170,10 @@ class Core(Protocol):
     def take(self, reason: str) -> SnapshotView:
         """Take a snapshot, and return it once it is saved. Raises SnapshotError."""
 
-    def begin_restore_file(self, snapshot: str) -> str:
+    def begin_restore_file(self, snapshot: str, after_epoch: int = 0) -> str:
         """Begin to make a restore file of a snapshot, given by name or as "latest". Returns the job's ID.
+
+        Its epoch comes after all that backup knows of, and after `after_epoch`: somebody may know of more.
 
         Raises UnknownSnapshotError.
         """

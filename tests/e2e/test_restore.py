@@ -31,7 +31,7 @@ def test_all_volumes_are_lost_while_clients_increment(system: System) -> None:
         eventually("members that wait", lambda: all("make restore" in system.kubectl("logs", name) for name in MEMBERS))
     told, token = last_told(history.answers), record(system).get("token")
 
-    printed = make("restore", CLUSTER, YES="1")
+    printed = make("restore", CLUSTER, SNAPSHOT="latest", YES="1")
     system.wait_until_whole()
 
     count = system.count()
@@ -49,7 +49,7 @@ def test_all_volumes_are_lost_while_clients_increment(system: System) -> None:
 def test_a_restore_asks_first_and_says_both_counts(system: System) -> None:
     count = system.count()
     with pytest.raises(AssertionError) as refused:
-        make("restore", CLUSTER)
+        make("restore", CLUSTER, SNAPSHOT="latest")
     assert "YES=1" in str(refused.value)
     assert str(count) in str(refused.value)
     assert system.count() == count

@@ -126,11 +126,11 @@ def test_a_snapshot_that_is_gone_is_an_error(backup: FakeBackup, service: Backup
 def test_a_restore_file_is_waited_for_with_progress(backup: FakeBackup, service: BackupService) -> None:
     reports: list[str] = []
 
-    made = service.make_restore_file("latest", reports.append)
+    made = service.make_restore_file("latest", reports.append, after_epoch=2)
 
     assert made.sha256 == backup.made["sha256"]
     assert reports == ["replay, 3 of 9"]
-    assert json.loads(backup.bodies[0]) == {"snapshot": "latest"}
+    assert json.loads(backup.bodies[0]) == {"snapshot": "latest", "after_epoch": 2}
 
 
 def test_a_restore_file_that_can_not_be_made_is_an_error(backup: FakeBackup, service: BackupService) -> None:

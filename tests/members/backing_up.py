@@ -10,6 +10,7 @@ from pathlib import Path
 
 from etcd3.etcdrpc import PutRequest, RequestOp, TxnRequest  # type: ignore[import-untyped]
 
+from backup.errors import SnapshotError
 from backup.scratch import Scratch
 from backup.service import Backup
 from backup.settings import Settings
@@ -20,9 +21,12 @@ from etcd.endpoints import Endpoint
 from etcd.errors import EtcdUnavailableError
 from tests.members.cluster import wait_until
 
+# Seconds between two increments.
+_PAUSE = 0.005
+
 
 class Writer:
-    """Counts as fast as one client can, and remembers what it was told.
+    """Counts, slowly enough to leave some time to others, and remembers what it was told.
 
     Attributes:
         told: The count that it was told last.
@@ -60,9 +64,11 @@ class Writer:
                 continue
             self.told += 1
             self.history.append((time.monotonic(), self.told))
+            time.sleep(_PAUSE)
 
 
 def put(etcd: EtcdClient, key: bytes, value: bytes, lease: int = 0) -> None:
+    """Put a key, once."""
     request = PutRequest(key=key, value=value, lease=lease)
     etcd.transact(TxnRequest(success=[RequestOp(request_put=request)]))
 
@@ -116,16 +122,29 @@ def take(backup: Backup) -> SnapshotView:
 
 def complete(backup: Backup, revision: int = 1) -> None:
     """Wait until the log is complete up to a revision."""
+    loaded(backup)
     wait_until(lambda: backup.overview().log.complete_to >= revision, f"the log is complete to {revision}")
 
 
-def logged(backup: Backup, writer: Writer) -> None:
-    """Wait until the log has what the writer has been told by now."""
+def loaded(backup: Backup) -> None:
+    """Wait until it has read its volume."""
+
+    def is_loaded() -> bool:
+        try:
+            return bool(backup.overview())
+        except SnapshotError:
+            return False
+
+    wait_until(is_loaded, "it has read its volume")
+
+
+def logged(backup: Backup, writer: Writer) -> int:
+    """Wait until the log has what the writer has been told by now, and return that."""
     told = writer.told
-    base = newest_proven(backup)
     wait_until(
-        lambda: _count_logged(view(backup, base.name)) >= told, f"the log after {base.name} has the count {told}"
+        lambda: max(_count_logged(found) for found in backup.overview().snapshots) >= told, f"the log has count {told}"
     )
+    return told
 
 
 def newest_proven(backup: Backup) -> SnapshotView:

@@ -183,6 +183,14 @@ class Cluster:
                 "--mark-compacted",
             )
 
+    def begin_empty(self, token: str) -> None:
+        """Let all members begin without data, as another cluster."""
+        self.close()
+        for member in self.members:
+            shutil.rmtree(member.data)
+            member.command = self._command(member, self.members, "new", token)
+        self.start()
+
     def _leaders(self) -> set[int]:
         """Who leads, as the members say: one number, if they agree; 0 stands for nobody and for no answer."""
         return {status.leader if (status := member.status()) else 0 for member in self.members}
@@ -223,6 +231,10 @@ def _run(*command: str | Path) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def unused_port() -> int:
+    return next(_unused_ports())
 
 
 def _unused_ports() -> itertools.chain[int]:

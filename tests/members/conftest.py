@@ -67,11 +67,17 @@ def start_cluster(programs: Path, tmp_path: Path) -> Iterator[StartCluster]:
 
 
 @pytest.fixture
+def programs_on_path(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _put_on_path(programs, monkeypatch)
+
+
+@pytest.fixture
 def start_backup(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartBackup]:
     """Start backup in this process, for one test. All that are started have the same volume. It looks often at that."""
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    _put_on_path(programs, monkeypatch)
     monkeypatch.setattr("backup.service.WORK_INTERVAL", 0.3)
     monkeypatch.setattr("backup.service.RETENTION_INTERVAL", 1.0)
+    monkeypatch.setattr("backup.retention.FREE_SHARE", 10**9)  # however full this machine is
     (tmp_path / "volume").mkdir()
     with ExitStack() as stack:
 
@@ -117,3 +123,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line("anywhere at a replica  reads failed")
         for line in lines:
             terminalreporter.write_line(line)
+
+
+def _put_on_path(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")

@@ -17,15 +17,13 @@ def test_a_snapshot_is_proven_and_the_log_goes_on(
         writer.goes_on()
         first = take(backup)
         writer.goes_on()
-        logged(backup, writer)
-        told = writer.told
+        told = logged(backup, writer)
         file = restore_file(backup)
         assert file.count >= told > first.count
         writer.goes_on()  # in another file of the log
         second = take(backup)
         writer.goes_on()
-        logged(backup, writer)
-        told = writer.told
+        told = logged(backup, writer)
         latest = restore_file(backup)
     assert latest.count >= told > second.count
     assert latest.source == second.name

@@ -15,6 +15,7 @@ from tests.members.backing_up import (
     complete,
     fails_to_make,
     flip,
+    loaded,
     logged,
     newest_proven,
     restore_file,
@@ -27,16 +28,20 @@ from tests.members.conftest import StartBackup, StartCluster
 
 
 def test_a_record_is_damaged(start_cluster: StartCluster, start_backup: StartBackup, tmp_path: Path) -> None:
+    """The log is written again from there on, as long as etcd knows it."""
     cluster = start_cluster()
     backup = start_backup(cluster.endpoints)
     complete(backup)
     with closing(Writer(cluster.endpoints)) as writer:
-        first = take(backup)
+        take(backup)
         writer.goes_on(200)
+        logged(backup, writer)
         backup.close()
         flip(max(paths(tmp_path / "volume"), key=lambda path: path.stat().st_size))
         again = start_backup(cluster.endpoints)
-        comes_right(again, writer, first.revision)
+        loaded(again)
+        comes_right(again, writer)
+    assert not [found for found in again.overview().snapshots if found.reason == "log"]
 
 
 def test_a_revision_is_forged(
@@ -54,6 +59,7 @@ def test_a_revision_is_forged(
         end = max(scan(path).last for path in paths(tmp_path / "volume"))
         forge(tmp_path / "volume", first.cluster, end, {end + 1: b"1"})
         again = start_backup(cluster.endpoints)
+        loaded(again)
         complete(again, end + 1)
         writer.goes_on()
         second = take(again)
@@ -76,6 +82,7 @@ def test_a_revision_that_can_not_be(start_cluster: StartCluster, start_backup: S
     end = max(scan(path).last for path in paths(volume))
     forged = forge(volume, first.cluster, end, {end + 1: b"1"}, lease=4711)
     again = start_backup(cluster.endpoints)
+    loaded(again)
     wait_until(lambda: newest_proven(again).reason == "log", "another snapshot is proven")
     with closing(Writer(cluster.endpoints, 10_000)) as writer:
         comes_right(again, writer, first.revision)
@@ -100,6 +107,7 @@ def test_nothing_is_removed_while_the_members_are_gone(
     forge(volume, first.cluster, end, {end + 1: b"1"}, lease=4711)
     before = paths(volume)
     again = start_backup(cluster.endpoints)
+    loaded(again)
     wait_until(says(again, "the log after", first.name, "broken", str(end + 1)), "it is said")
     assert first.name in fails_to_make(again)
     assert restore_file(again, first.name).count == first.count
@@ -119,9 +127,7 @@ def test_the_log_is_removed_by_somebody(start_cluster: StartCluster, start_backu
         comes_right(backup, writer, first.revision)
 
 
-def test_far_behind(
-    start_cluster: StartCluster, start_backup: StartBackup, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_far_behind(start_cluster: StartCluster, start_backup: StartBackup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backup.log.MOST_BEHIND", 50)
     monkeypatch.setattr("backup.service.MOST_BEHIND", 50)
     cluster = start_cluster()
@@ -133,6 +139,7 @@ def test_far_behind(
         backup.close()
         writer.goes_on(100)
         again = start_backup(cluster.endpoints)
+        loaded(again)
         wait_until(lambda: newest_proven(again).reason == "log", "a new snapshot is proven")
         comes_right(again, writer, first.revision)
 
@@ -152,9 +159,8 @@ def test_two_at_once(start_cluster: StartCluster, start_backup: StartBackup, tmp
             for taker in takers:
                 taker.join()
         writer.goes_on()
-        told = writer.told
         for backup in (one, other):
-            logged(backup, writer)
+            told = logged(backup, writer)
             assert restore_file(backup).count >= told
     wait_until(lambda: one.overview().passed_over == other.overview().passed_over == (), "nothing is passed over")
     all_restore(one, tmp_path)
@@ -162,13 +168,12 @@ def test_two_at_once(start_cluster: StartCluster, start_backup: StartBackup, tmp
     wait_until(lambda: {found.name for found in other.overview().snapshots} == names, "both see the same")
 
 
-def comes_right(backup: Backup, writer: Writer, revision: int) -> None:
+def comes_right(backup: Backup, writer: Writer, revision: int = 0) -> None:
     """There is a proven snapshot after this revision, and the log goes on from it."""
     wait_until(lambda: newest_proven(backup).revision > revision, "another snapshot is proven")
     writer.goes_on()
-    told = writer.told
     wait_until(lambda: backup.overview().passed_over == (), "nothing is broken any more")
-    logged(backup, writer)
+    told = logged(backup, writer)
     assert restore_file(backup).count >= told
     take(backup)
     assert backup.overview().passed_over == ()

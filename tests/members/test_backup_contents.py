@@ -25,6 +25,7 @@ from tests.members.backing_up import (
     Writer,
     complete,
     kept_alive,
+    loaded,
     logged,
     newest_proven,
     put,
@@ -35,6 +36,7 @@ from tests.members.backing_up import (
 )
 from tests.members.cluster import Cluster, wait_until
 from tests.members.conftest import StartBackup, StartCluster
+from tests.members.load import patiently
 
 _ALL = RangeRequest(key=b"\0", range_end=b"\0")
 
@@ -48,19 +50,20 @@ def test_a_short_lease_that_is_kept_alive(
     cluster = start_cluster()
     backup = start_backup(cluster.endpoints)
     complete(backup)
-    with closing(EtcdClient(cluster.endpoints)) as etcd:
-        before, after = etcd.grant_lease(2), etcd.grant_lease(2)
+    with closing(connected(cluster)) as etcd:
+        before = etcd.grant_lease(2)
         put(etcd, b"o/before", b"x", before)
         with kept_alive(etcd, before):
             take(backup)
+            after = etcd.grant_lease(2)
             with kept_alive(etcd, after), closing(Writer(cluster.endpoints)) as writer:
                 put(etcd, b"o/after", b"x", after)
                 for _ in range(4):  # longer than either lease
                     time.sleep(3)
                     writer.goes_on()
                 logged(backup, writer)
-            file = restore_file(backup)
-            take(backup)
+                file = restore_file(backup)
+                take(backup)
     assert backup.overview().passed_over == ()
     with started_from(tmp_path / "volume" / f"{file.name}.db", tmp_path / "etcd") as scratch:
         kept = {pair.key: pair.lease for pair in scratch.member.read(_ALL).kvs}
@@ -76,7 +79,7 @@ def test_one_revision_of_many_deletions_and_one_of_many_bytes(
     backup = start_backup(cluster.endpoints)
     complete(backup)
     take(backup)
-    with closing(EtcdClient(cluster.endpoints)) as etcd:
+    with closing(connected(cluster)) as etcd:
         lease = etcd.grant_lease(3600)
         for batch in range(10):
             _put_many(cluster, {b"i/%d-%d" % (batch, n): b"x" for n in range(1000)}, lease)
@@ -112,7 +115,7 @@ def test_an_alarm_does_not_stand_in_the_restored_cluster(
         file = restore_file(backup, name)
         restored = cluster_from(tmp_path / "volume" / f"{file.name}.db", cluster)
         assert _alarms(restored) == 0
-        with closing(EtcdClient(restored.endpoints)) as etcd:
+        with closing(connected(restored)) as etcd:
             put(etcd, b"c/base", b"7")
 
 
@@ -164,13 +167,19 @@ def test_the_log_is_compacted_before_it_is_written(start_cluster: StartCluster, 
         writer.goes_on(100)
         compact(cluster, cluster.revision() - 20)
         again = start_backup(cluster.endpoints)
+        loaded(again)
         wait_until(lambda: any(found.reason == "log" for found in again.overview().snapshots), "a new snapshot")
         wait_until(lambda: newest_proven(again).revision > first.revision, "it is proven")
         writer.goes_on()
-        logged(again, writer)
-        told = writer.told
+        told = logged(again, writer)
         assert restore_file(again).count >= told
     wait_until(lambda: again.overview().passed_over == (), "nothing is broken any more")
+
+
+def connected(cluster: Cluster) -> EtcdClient:
+    etcd = EtcdClient(cluster.endpoints)
+    patiently(lambda: etcd.read(_ALL))
+    return etcd
 
 
 class Held:

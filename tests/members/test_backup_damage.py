@@ -109,8 +109,8 @@ def test_another_clusters_files_are_put_in(
     with closing(Writer(cluster.endpoints)) as writer:
         writer.goes_on()
         own = take(backup)
-    for file in (tmp_path / "elsewhere" / "volume").glob("*-*"):
-        shutil.copy(file, volume)
+    for path in (tmp_path / "elsewhere" / "volume").glob("*-*"):
+        shutil.copy(path, volume)
     wait_until(says(backup, strange.name, "never was"), "the snapshot is passed over")
     wait_until(says(backup, "log-", f"{strange.cluster:016x}", "never was"), "the log is passed over")
     assert restore_file(backup).source == own.name

@@ -74,6 +74,7 @@ class FakeCore:
     go_on: threading.Event = field(default_factory=threading.Event)
     taken: list[str] = field(default_factory=list)
     asked_for: list[str] = field(default_factory=list)
+    after_epochs: list[int] = field(default_factory=list)
     uploaded: bytes = b""
 
     def overview(self) -> Overview:
@@ -91,9 +92,10 @@ class FakeCore:
         self.snapshots.append(replace(SNAPSHOT, name=f"snapshot-{number}", reason=reason, proven="pending"))
         return self.snapshots[-1]
 
-    def begin_restore_file(self, snapshot: str) -> str:
+    def begin_restore_file(self, snapshot: str, after_epoch: int = 0) -> str:
         self._use_volume()
         self.asked_for.append(snapshot)
+        self.after_epochs.append(after_epoch)
         if snapshot not in ("latest", *(one.name for one in self.snapshots)):
             raise UnknownSnapshotError(f"There is no snapshot {snapshot!r}.")
         return "job-1"

@@ -83,6 +83,11 @@ def test_a_restore_file_of_an_unknown_snapshot_is_a_404(client: TestClient) -> N
     assert (result.status_code, result.json["description"]) == (404, "There is no snapshot 'other'.")
 
 
+def test_an_epoch_that_somebody_knows_of(client: TestClient, core: FakeCore) -> None:
+    assert client.simulate_post("/restore-files", json={"snapshot": "latest", "after_epoch": 4}).status_code == 202
+    assert core.after_epochs == [4]
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"\xff", b"null", b'"latest"', b"{}", b'{"snapshot": ""}', b'{"snapshot": 1}', b" " * 5000],
