@@ -5,7 +5,9 @@ A log that does not go on from the snapshot is said to be broken: it begins anew
 that is proven nobody needs what is broken any more, and it is removed.
 """
 
+import itertools
 import logging
+import secrets
 import shutil
 import threading
 import time
@@ -60,10 +62,16 @@ class LogAtWork(Protocol):
 
 @dataclass(frozen=True)
 class _Broken:
-    """That the log after a snapshot is broken, why, and the files that are to be removed for it."""
+    """That the log after a snapshot is broken.
 
-    base: Manifest
+    Attributes:
+        why: A sentence.
+        at: When that was found out. A snapshot that was taken later mends it.
+        files: What is of no use then.
+    """
+
     why: str
+    at: datetime
     files: Sequence[Path]
 
 
@@ -81,7 +89,7 @@ class Prover:
     ) -> None:
         """Work in a folder that is emptied. `snapshot_wanted` is called with the reason for another snapshot."""
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)  # what a killed backup has left may still be at work there
         self._vault = vault
         self._folder = folder
         self._endpoints = endpoints
@@ -92,7 +100,7 @@ class Prover:
         self._broken: _Broken | None = None
         self._tries: dict[str, int] = {}
         self._retake_after = 0.0
-        self._scratches = 0
+        self._scratches = (folder / f"{secrets.token_hex(2)}-{number}" for number in itertools.count())
         self._lock = threading.Lock()
 
     @property
@@ -114,11 +122,11 @@ class Prover:
         return follower.chain.complete if follower else None
 
     def prove_pending(self) -> None:
-        """Try what was not tried yet. Raises OSError, EtcdUnavailableError and EtcdRefusedError."""
-        for manifest in self._vault.catalog.manifests():
-            if manifest.proof.state == "pending":
-                with self._lock:
-                    self._prove(manifest)
+        """Try the newest of what was not tried yet. Raises OSError, EtcdUnavailableError and EtcdRefusedError."""
+        newest = max(self._vault.pending(), key=_order, default=None)
+        if newest is not None:
+            with self._lock:
+                self._prove(newest)
 
     def follow(self) -> None:
         """Replay what the log has got. Raises OSError, ScratchError, EtcdUnavailableError and EtcdRefusedError."""
@@ -193,7 +201,8 @@ class Prover:
     # One snapshot
 
     def _prove(self, manifest: Manifest) -> None:
-        if self._follows_to(manifest) and self._log_is_late(manifest) and _age(manifest) < _LOG_TIMEOUT:
+        may_wait = self._broken is None and _age(manifest) < _LOG_TIMEOUT
+        if may_wait and self._follows_to(manifest) and self._log_is_late(manifest):
             return
         reason = self._vault.why_not(manifest)
         if reason is not None:
@@ -221,10 +230,12 @@ class Prover:
     def _compare_with_log(self, scratch: Scratch, manifest: Manifest) -> str:
         """What the log has to say of a snapshot, in words. What it was broken before that is removed."""
         broken, base = self._broken, self.base
-        if broken and (manifest.epoch, manifest.newest) > (broken.base.epoch, broken.base.newest):
+        if broken and manifest.time > broken.at:
             for path in broken.files:
                 files.remove(path)
             self._broken = None
+            return broken.why
+        if broken:
             return broken.why
         if base is None or self._follower is None or not self._follows_to(manifest):
             return "no log leads to it"
@@ -237,7 +248,7 @@ class Prover:
             difference = proof.compare_with_log(self._follower, scratch, manifest)
         if difference is None:
             return f"{base.name} and the log after it make the same"
-        self._break(base, difference)
+        self._break(base, difference, goes_on=self._follower.chain.gap is not None)
         return f"{base.name} and the log after it do not make the same: {difference}"
 
     def _judge(self, manifest: Manifest, verdict: Verdict) -> None:
@@ -258,7 +269,7 @@ class Prover:
             found.detail,
         )
         self._vault.note_proof(manifest, found)
-        if not is_proven and time.monotonic() >= self._retake_after:
+        if not is_proven and self._is_newer_than_base(manifest) and time.monotonic() >= self._retake_after:
             self._retake_after = time.monotonic() + _RETAKE_INTERVAL
             self._snapshot_wanted(manifest.reason)
 
@@ -271,7 +282,7 @@ class Prover:
 
     def _is_newer_than_base(self, manifest: Manifest) -> bool:
         base = self.base
-        return base is None or (manifest.epoch, manifest.newest) > (base.epoch, base.newest)
+        return base is None or _order(manifest) > _order(base)
 
     # What follows the log
 
@@ -310,7 +321,7 @@ class Prover:
         `goes_on`: what is written now is sound, as far as one knows.
         """
         of_no_use = [] if goes_on else log_file.paths(self._vault.folder, base.cluster)
-        self._broken = _Broken(base, f"the log after {base.name} is broken: {why}", of_no_use)
+        self._broken = _Broken(f"the log after {base.name} is broken: {why}", datetime.now(UTC), of_no_use)
         self._metrics.failed("chain")
         _log.error("%s", self._broken.why)
         if goes_on:
@@ -371,8 +382,11 @@ class Prover:
             raise ScratchError(reason)
 
     def _next_folder(self) -> Path:
-        self._scratches += 1
-        return self._folder / f"etcd-{self._scratches}"
+        return next(self._scratches)
+
+
+def _order(manifest: Manifest) -> tuple[int, int]:
+    return manifest.epoch, manifest.newest
 
 
 def _age(manifest: Manifest) -> float:

@@ -45,7 +45,10 @@ _OPTIONS = (
 )
 
 
-# The process ends with the thread that started it (setpriv), which so must be one that stays.
+# What is started ends with this process, whatever ends that.
+_IN_BACKGROUND = ("nice", "-n19", "setpriv", "--pdeathsig=KILL")
+
+# To be exact, it ends with the thread that started it (setpriv), which so must be one that stays.
 _starter = ThreadPoolExecutor(1, "scratch-starter")
 
 
@@ -151,11 +154,7 @@ def _restore(folder: Path, snapshot: Path, bump: int) -> None:
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
     command = [
-        "nice",
-        "-n19",
-        # Ends with this process, whatever ends that.
-        "setpriv",
-        "--pdeathsig=KILL",
+        *_IN_BACKGROUND,
         "etcd",
         "--name=scratch",
         f"--data-dir={folder / 'data'}",
@@ -173,7 +172,7 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _run(*command: str | Path) -> str:
-    words = ["nice", "-n19", *map(str, command)]
+    words = [*_IN_BACKGROUND, *map(str, command)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise ScratchError(f"{command[0]} refuses it: {done.stderr.strip()[-300:]}")

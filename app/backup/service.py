@@ -37,6 +37,9 @@ _NOT_LOADED = "the volume for snapshots can't be read yet"
 WORK_INTERVAL = 1.0
 RETENTION_INTERVAL = 60.0
 
+# So many snapshots may wait to be proven: a volume has room for so many, and nobody needs more.
+MOST_PENDING = 10
+
 # After which what a quorum said is too old to be told as what is.
 _LIVE_FOR = 3.0
 
@@ -173,7 +176,7 @@ class Backup:
         due = time.monotonic() + self._settings.snapshot_interval
         while not self._stopping.is_set():
             reason = self._next_wanted()
-            if reason is None and time.monotonic() >= due and not self._proofs_are_behind():
+            if reason is None and time.monotonic() >= due and not self._vault.pending():
                 reason = "schedule"
             if reason is None:
                 continue
@@ -194,9 +197,6 @@ class Backup:
             return None
         return reason
 
-    def _proofs_are_behind(self) -> bool:
-        return any(manifest.proof.state == "pending" for manifest in self._vault.catalog.manifests())
-
     def _prove_snapshots(self) -> None:
         self._loaded.wait()
         next_look = 0.0
@@ -215,12 +215,15 @@ class Backup:
         )
 
     def _take(self, reason: str) -> Manifest:
+        pending = len(self._vault.pending())
+        if pending >= MOST_PENDING:
+            raise SnapshotError(f"{pending} snapshots wait to be proven: no more are taken until some are")
         try:
             taken = taking.take(self._settings.etcd_endpoints, self._taken)
-            live = self._live.latest
-            if live is None or live.cluster != taken.cluster:
+            live = LiveReader(self._etcd).read()
+            if live.cluster != taken.cluster:
                 raise SnapshotError(
-                    f"a member gave one of cluster {taken.cluster:016x}, but no quorum of that is known"
+                    f"a member gave one of cluster {taken.cluster:016x}, but a quorum is of cluster {live.cluster:016x}"
                 )
             self._vault.note(live)
             return self._vault.save(self._taken, taken, reason, Proof())

@@ -133,6 +133,10 @@ class Vault:
             if self._note_found(manifest) is None:
                 yield manifest
 
+    def pending(self) -> list[Manifest]:
+        """What was not tried yet, the oldest first."""
+        return [manifest for manifest in self.catalog.manifests() if manifest.proof.state == "pending"]
+
     def look_through(self) -> None:
         """Find out what there is, and what of it can't be relied on."""
         self.catalog.load()
@@ -164,15 +168,16 @@ class Vault:
         self.catalog.remove_leftovers(LEFTOVERS_AFTER)
 
     def logged_to(self, cluster: int) -> int | None:
-        """Up to which revision of a cluster the newest snapshot and the log go. None without a snapshot."""
-        own = [
-            manifest.newest
-            for manifest in self.catalog.manifests()
-            if manifest.cluster == cluster and manifest.lived and manifest.proof.state != "failed"
-        ]
-        if not own:
+        """Up to which revision of a cluster the newest snapshot and the log go. None without a snapshot.
+
+        One that is not proven yet counts only if there is no other: the log must not rely on it.
+        """
+        own = [manifest for manifest in self.catalog.manifests() if manifest.cluster == cluster and manifest.lived]
+        proven = [manifest.newest for manifest in own if manifest.proven]
+        pending = [manifest.newest for manifest in own if manifest.proof.state == "pending"]
+        if not (proven or pending):
             return None
-        chain = Chain(self.folder, cluster, max(own))
+        chain = Chain(self.folder, cluster, max(proven or pending))
         for _ in chain.follow():
             pass
         return chain.revision

@@ -5,18 +5,21 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import yaml
 from pulumi import automation
-from pulumi.automation import CommandError, ConfigValue, EngineEvent, OpType
+from pulumi.automation import CommandError, ConfigValue, EngineEvent, OpType, StepEventMetadata
 
 from chaos.system import System, eventually
 from local import pulumi_cli
+from local.backup_service import BackupService
+from local.kube import Kube
+from local.remains import nfs_namespace
 from tests.e2e.conftest import CLUSTER
 from tests.e2e.system import copy_of_checkout, names, run, uids
 
@@ -67,11 +70,21 @@ class Deployment:
         for key, value in values.items():
             self.stack.set_config(key, ConfigValue(value))
 
-    def objects(self) -> list[str]:
-        """The names of what there is in the cluster."""
-        namespace = self.counter.kubectl("get", "namespace", self.counter.namespace, "--ignore-not-found", "-o", "name")
-        inside = self.counter.kubectl("get", "statefulsets,deployments,services,networkpolicies", "-o", "name")
-        return [*namespace.split(), *inside.split()]
+    @property
+    def nfs(self) -> System:
+        """The namespace of its NFS server."""
+        return replace(self.counter, namespace=nfs_namespace(self.counter.namespace))
+
+    def objects(self) -> set[str]:
+        """What there is of it in the cluster: the names, with the namespace's before those that are in one."""
+        return {*_in_namespace(self.counter), *_in_namespace(self.nfs), *self._snapshot_volumes()}
+
+    def _snapshot_volumes(self) -> list[str]:
+        """The PersistentVolumes that lead to an NFS server; they are in no namespace."""
+        claimed = f'{{.items[?(@.spec.claimRef.namespace=="{self.counter.namespace}")].metadata.name}}'
+        return self.counter.kubectl(
+            "get", "persistentvolumes", "-l", "app.kubernetes.io/name=snapshots", "-o", f"jsonpath={claimed}"
+        ).split()
 
     def increment(self) -> int:
         content: str = self.counter.get("/increment").json()["content"]
@@ -79,7 +92,16 @@ class Deployment:
 
     def remove(self) -> None:
         self.stack.destroy()
-        self.counter.kubectl("delete", "namespace", self.counter.namespace, "--ignore-not-found")
+        both = [self.counter.namespace, self.nfs.namespace]
+        self.counter.kubectl("delete", "namespace", *both, "--ignore-not-found")
+
+
+def _in_namespace(system: System) -> list[str]:
+    """The namespace, and what is in it that is not in all."""
+    kinds = "configmaps,persistentvolumeclaims,statefulsets,deployments,services,networkpolicies"
+    namespace = system.kubectl("get", "namespace", system.namespace, "--ignore-not-found", "-o", "name").split()
+    inside = system.kubectl("get", kinds, "-o", "name").split()
+    return [*namespace, *(f"{system.namespace} {name}" for name in inside if name != "configmap/kube-root-ca.crt")]
 
 
 class Steps:
@@ -87,11 +109,18 @@ class Steps:
 
     def __init__(self) -> None:
         self._steps: set[tuple[OpType, str]] = set()
+        self._moments: list[tuple[str, str]] = []
 
     def note(self, event: EngineEvent) -> None:
         if event.resource_pre_event:
-            step = event.resource_pre_event.metadata
-            self._steps.add((step.op, f"{step.type} {step.urn.rpartition('::')[2]}"))
+            self._steps.add((event.resource_pre_event.metadata.op, _resource(event.resource_pre_event.metadata)))
+            self._moments.append(("begun", _resource(event.resource_pre_event.metadata)))
+        if event.res_outputs_event:
+            self._moments.append(("done", _resource(event.res_outputs_event.metadata)))
+
+    def moments(self, resources: Sequence[str]) -> list[tuple[str, str]]:
+        """When something was begun with these, and when it was done, from the first moment to the last."""
+        return [moment for moment in self._moments if moment[1] in resources]
 
     def of(self, kind: OpType) -> set[str]:
         """The types and the names of the resources with which it does this."""
@@ -99,6 +128,11 @@ class Steps:
 
     def kinds(self) -> set[OpType]:
         return {op for op, _ in self._steps}
+
+
+def _resource(step: StepEventMetadata) -> str:
+    """Its type and its name."""
+    return f"{step.type} {step.urn.rpartition('::')[2]}"
 
 
 @pytest.fixture(scope="module")
@@ -137,12 +171,17 @@ def test_a_preview_lists_what_would_be_made_and_makes_nothing(fresh: Deployment)
 
     assert steps.of(OpType.CREATE) >= {
         "docker:index/image:Image counter",
+        "docker:index/image:Image nfs",
         "kubernetes:core/v1:Namespace namespace",
+        "kubernetes:core/v1:Namespace nfs-namespace",
+        "kubernetes:core/v1:PersistentVolume snapshots",
+        "kubernetes:core/v1:ConfigMap etcd-cluster",
         "kubernetes:apps/v1:StatefulSet etcd",
+        "kubernetes:apps/v1:Deployment etcd-backup",
         "kubernetes:apps/v1:Deployment counter-deployment",
     }
     assert steps.kinds() == {OpType.CREATE}
-    assert fresh.objects() == []
+    assert fresh.objects() == set()
 
 
 def test_up_makes_a_counter_that_counts_at_the_port_that_it_puts_out(deployed: Deployment) -> None:
@@ -194,7 +233,7 @@ def test_a_wrong_config_is_told_as_the_other_engine_tells_it_and_nothing_is_made
     message = [line.strip() for line in told.splitlines()]
     assert [line.split()[0] for line in message[1:]] == ["ha-counter:nodePort", "ha-counter:counterReplicas"]
     assert "\n".join(message) in "\n".join(line.strip() for line in str(refused.value).splitlines())
-    assert fresh.objects() == []
+    assert fresh.objects() == set()
 
 
 def test_another_value_of_a_setting_that_a_live_stack_keeps_is_refused(deployed: Deployment) -> None:
@@ -235,15 +274,55 @@ def test_an_object_of_somebody_else_s_is_not_taken_over(fresh: Deployment) -> No
     assert kubectl("get", "configmap", "etcd-config", "-o", "jsonpath={.data.endpoints}") == "of-somebody-else"
 
 
-def test_destroy_leaves_the_volumes_and_up_goes_on_with_the_count(deployed: Deployment) -> None:
-    counted = deployed.increment()
+def test_what_the_record_of_epochs_holds_is_kept(deployed: Deployment) -> None:
+    deployed.counter.kubectl("patch", "configmap", "etcd-cluster", "--type=merge", '--patch={"data": {"epoch": "1"}}')
 
-    deployed.stack.destroy()
-    assert deployed.objects() == [f"namespace/{deployed.counter.namespace}"]
-    assert deployed.counter.kubectl("get", "pvc", "-o", "name").split() == ["persistentvolumeclaim/data-etcd-0"]
+    steps = Steps()
+    deployed.stack.up(refresh=True, on_event=steps.note)
+
+    assert steps.kinds() == {OpType.SAME, OpType.REFRESH}
+    assert _epoch(deployed) == "1"
+
+
+def test_destroy_leaves_the_volumes_and_up_goes_on_with_the_count(deployed: Deployment) -> None:
+    counted, epoch = deployed.increment(), _epoch(deployed)
+
+    steps = Steps()
+    deployed.stack.destroy(on_event=steps.note)
+    assert steps.moments(_EACH_BEFORE_WHAT_IT_NEEDS) == [
+        (moment, resource) for resource in _EACH_BEFORE_WHAT_IT_NEEDS for moment in ("begun", "done")
+    ]
+    counter, nfs = deployed.counter.namespace, deployed.nfs.namespace
+    assert deployed.objects() == {
+        f"namespace/{counter}",
+        f"{counter} persistentvolumeclaim/data-etcd-0",
+        f"{counter} configmap/etcd-cluster",
+        f"namespace/{nfs}",
+        f"{nfs} persistentvolumeclaim/data-nfs-0",
+    }
 
     deployed.stack.up()
     assert deployed.increment() == counted + 1
+    assert _epoch(deployed) == epoch
+    backup = BackupService(Kube(CLUSTER, deployed.counter.layout.kubeconfig), counter)
+    assert ("stop", counted) in {(snapshot.reason, snapshot.count) for snapshot in backup.overview().snapshots}
+
+
+# A member that ends has backup save a last snapshot, and a pod can let go of its volume as long as the server serves.
+_EACH_BEFORE_WHAT_IT_NEEDS = [
+    "kubernetes:apps/v1:Deployment counter-deployment",
+    "kubernetes:apps/v1:StatefulSet etcd",
+    "kubernetes:core/v1:Service etcd-backup",
+    "kubernetes:apps/v1:Deployment etcd-backup",
+    "kubernetes:core/v1:PersistentVolumeClaim snapshots",
+    "kubernetes:core/v1:PersistentVolume snapshots",
+    "kubernetes:core/v1:Service nfs-service",
+    "kubernetes:apps/v1:StatefulSet nfs",
+]
+
+
+def _epoch(deployed: Deployment) -> str:
+    return deployed.counter.kubectl("get", "configmap", "etcd-cluster", "-o", "jsonpath={.data.epoch}")
 
 
 def test_make_goes_on_where_a_run_was_killed(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

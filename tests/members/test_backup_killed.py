@@ -34,8 +34,9 @@ _APP = Path(__file__).parents[2] / "app"
 # As `python -m backup`, but with less patience.
 _PROGRAM = f"""
 import sys
-from backup import service, vault
+from backup import retention, service, vault
 from backup.__main__ import main
+retention.FREE_SHARE = 10**9  # however full this machine is
 vault.LEFTOVERS_AFTER = {_LEFTOVERS_AFTER}
 service.RETENTION_INTERVAL = 1.0
 service.WORK_INTERVAL = 0.3

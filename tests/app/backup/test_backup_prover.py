@@ -22,7 +22,7 @@ from backup.scratch import ScratchError
 from backup.vault import Vault
 from etcd.errors import EtcdUnavailableError
 from tests.app.backup.fake_scratch import FakeMember, FakeScratch
-from tests.app.backup.samples import CLUSTER, PROVEN, put, save, write_log
+from tests.app.backup.samples import CLUSTER, NOW, PROVEN, put, save, write_log
 
 PENDING = Proof("pending")
 
@@ -76,8 +76,8 @@ class Setting:
             raise self.verdict
         return self.verdict
 
-    def save(self, newest: int, proof: Proof = PENDING) -> str:
-        return save(self.vault.catalog, b"%d" % newest, newest=newest, proof=proof).name
+    def save(self, newest: int, proof: Proof = PENDING, time: datetime = NOW) -> str:
+        return save(self.vault.catalog, b"%d" % newest, newest=newest, proof=proof, time=time).name
 
     def look(self, name: str) -> Proof:
         manifest = self.vault.catalog.find(name)
@@ -108,10 +108,28 @@ def test_a_good_one_is_proven_and_followed(setting: Setting) -> None:
     assert setting.running() == 0
 
 
+def test_what_a_killed_backup_has_left_is_removed_or_else_not_in_the_way(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may still be written to."""
+    (tmp_path / "left" / "0").mkdir(parents=True)
+
+    def begin() -> None:
+        Prover(setting.vault, tmp_path / "left", [], Metrics(), setting.log, setting.wanted.append)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("backup.prover.shutil.rmtree", lambda *_, **__: None)
+        begin()
+    assert (tmp_path / "left" / "0").exists()
+    begin()
+    assert not (tmp_path / "left" / "0").exists()
+
+
 def test_one_that_the_members_had_not_fails_and_another_is_wanted_but_not_at_once_again(setting: Setting) -> None:
     setting.verdict = Verdict("failed", "its hash is another")
     names = [setting.save(42), setting.save(43)]
-    setting.prover.prove_pending()
+    for _ in names:
+        setting.prover.prove_pending()
     assert {setting.look(name).state for name in names} == {"failed"}
     assert setting.wanted == ["schedule"]
     assert setting.prover.base is None
@@ -197,8 +215,12 @@ def test_a_log_that_leads_elsewhere_is_broken_until_the_next_is_proven(setting: 
     assert setting.log.begun == 1
     setting.prover.follow()
     assert log.exists()
-    new = write_log(setting.volume, [44, 45], "pod-2")
-    third = setting.save(45)
+    new = write_log(setting.volume, [44, 45, 46], "pod-2")
+    setting.save(45)  # was taken before that was known, and may lie before where the log began anew
+    setting.prover.prove_pending()
+    assert setting.prover.broken is not None
+    assert log.exists()
+    third = setting.save(46, time=datetime.now(UTC))
     setting.prover.prove_pending()
     assert setting.look(third).detail.endswith(f"the log after {first} is broken: it ends with revision 43")
     assert setting.prover.broken is None
@@ -206,6 +228,32 @@ def test_a_log_that_leads_elsewhere_is_broken_until_the_next_is_proven(setting: 
     setting.prover.follow()
     assert setting.prover.base is not None
     assert setting.prover.base.name == third
+
+
+def test_the_newest_is_tried_first_and_older_ones_without_the_log(setting: Setting) -> None:
+    """So that a log which began anew meanwhile is mended soonest."""
+    write_log(setting.volume, [43])
+    setting.log.written = 60
+    names = [setting.save(number) for number in (42, 44, 60)]
+    for _ in names:
+        setting.prover.prove_pending()
+    assert {setting.look(name).state for name in names} == {"proven"}
+    assert setting.prover.base is not None
+    assert setting.prover.base.name == names[-1]
+    assert setting.prover.broken is None
+
+
+def test_a_gap_before_a_new_snapshot_is_no_reason_to_begin_anew_again(setting: Setting) -> None:
+    setting.save(42)
+    setting.prover.prove_pending()
+    write_log(setting.volume, [43])
+    new = write_log(setting.volume, [45, 46], "pod-2")
+    setting.log.written = 46
+    setting.save(46, time=datetime.now(UTC))
+    setting.prover.prove_pending()
+    assert setting.log.begun == 0
+    assert setting.wanted == ["log"]
+    assert new.exists()
 
 
 def test_a_scratch_that_went_astray_is_no_fault_of_the_logs(setting: Setting) -> None:
@@ -266,7 +314,7 @@ def test_a_log_with_a_gap_needs_another_snapshot_and_goes_on(setting: Setting) -
         setting.prover.follow()
     assert setting.wanted == ["log"]
     assert setting.log.begun == 0
-    setting.save(45)
+    setting.save(45, time=datetime.now(UTC))
     setting.prover.prove_pending()
     setting.prover.follow()
     assert setting.prover.broken is None
@@ -296,9 +344,8 @@ def test_a_restore_file_is_of_the_newest_and_its_log(setting: Setting, monkeypat
 
 
 def test_a_restore_file_of_a_named_one(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = setting.save(42)
-    setting.save(44)
-    setting.prover.prove_pending()
+    name = setting.save(42, PROVEN)
+    setting.save(44, PROVEN)
     file = make(setting, monkeypatch, name, after_epoch=4)
     assert (file.source, file.epoch, file.bump) == (name, 5, 4_000_000_000)
     assert (setting.volume / f"{file.name}.db").read_bytes() == b"42"

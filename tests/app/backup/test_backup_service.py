@@ -25,7 +25,7 @@ from backup.settings import Settings
 from etcd.endpoints import Endpoint
 from tests.app.backup.samples import CLUSTER, PROVEN, save, write_log
 
-Start = Callable[[], Backup]
+Start = Callable[..., Backup]
 
 
 @pytest.fixture
@@ -41,10 +41,11 @@ def start(tmp_path: Path, volume: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(service, "WORK_INTERVAL", 0.01)
     monkeypatch.setattr(Prover, "prove_pending", lambda _: None)
     monkeypatch.setattr(Prover, "follow", lambda _: None)
-    settings = Settings((Endpoint("127.0.0.1", 9),), "backup-1", volume, tmp_path / "scratch", 3600, 8080, "info")
     started: list[Backup] = []
 
-    def begin() -> Backup:
+    def begin(interval: int = 3600) -> Backup:
+        endpoints, scratch = (Endpoint("127.0.0.1", 9),), tmp_path / "scratch"
+        settings = Settings(endpoints, "backup-1", volume, scratch, interval, 8080, "info")
         started.append(Backup(settings, Metrics()))
         return started[-1]
 
@@ -161,11 +162,23 @@ def test_a_verdict_in_words(start: Start, volume: Path) -> None:
     }
 
 
-def test_no_snapshot_on_schedule_while_the_last_one_is_not_proven(start: Start, volume: Path) -> None:
+def test_no_snapshot_on_schedule_while_the_last_one_is_not_proven(
+    start: Start, volume: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Or those that wait for a proof would become ever more."""
-    catalog = Catalog(volume)
-    pending = save(catalog, proof=Proof("pending"))
-    backup = loaded(start())
-    assert backup._proofs_are_behind()
+    taken: list[str] = []
+    monkeypatch.setattr(Backup, "take", lambda _, reason: taken.append(reason))
+    pending = save(Catalog(volume), proof=Proof("pending"))
+    backup = loaded(start(0))
+    time.sleep(0.1)
+    assert taken == []
     backup._vault.catalog.replace(replace(pending, proof=PROVEN))
-    assert not backup._proofs_are_behind()
+    wait_until(lambda: "schedule" in taken)
+
+
+def test_no_snapshot_at_all_while_many_are_not_proven(start: Start, volume: Path) -> None:
+    """However often somebody asks: the volume must have room for them."""
+    for number in range(service.MOST_PENDING):
+        save(Catalog(volume), newest=number, proof=Proof("pending"))
+    with pytest.raises(SnapshotError, match="10 snapshots wait to be proven"):
+        loaded(start()).take("request")

@@ -149,6 +149,19 @@ def test_where_the_log_ends(full: Vault, tmp_path: Path) -> None:
     assert full.logged_to(OTHER) is None
 
 
+def test_the_log_does_not_rely_on_a_snapshot_that_may_never_be_proven(full: Vault, tmp_path: Path) -> None:
+    """A backup that was killed had saved it, but not all of the log before it."""
+    fill(full, 10)
+    write_log(tmp_path, [11, 12])
+    fill(full, 15, proof=Proof("pending"))
+    assert full.logged_to(CLUSTER) == 12
+
+
+def test_without_any_other_the_log_begins_after_a_snapshot_that_is_not_proven_yet(full: Vault) -> None:
+    fill(full, 15, proof=Proof("pending"))
+    assert full.logged_to(CLUSTER) == 15
+
+
 def test_a_verdict_on_what_another_backup_has_removed_is_dropped(full: Vault, tmp_path: Path) -> None:
     gone, unlisted = fill(full, 10, 11, proof=Proof("pending"))
     other = Vault(tmp_path)
