@@ -98,7 +98,7 @@ class NfsServer(pulumi.ComponentResource):
         return k8s.apps.v1.StatefulSet(
             "nfs",
             metadata=k8s.meta.v1.ObjectMetaArgs(namespace=namespace, name="nfs", labels=_LABELS),
-            # As of etcd's, these can't be changed later: service_name, pod_management_policy, selector, volume_claim_templates.
+            # As of etcd's: service name, pod management, selector and volume claims can't be changed later.
             spec=k8s.apps.v1.StatefulSetSpecArgs(
                 service_name="nfs-service",
                 # Otherwise a pod that never got ready is never replaced by one that might.
