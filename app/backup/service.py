@@ -234,7 +234,8 @@ class Backup:
         """Where a new file of the log begins. If that is not where the volume's log ends, a snapshot must follow."""
         is_new = self._vault.note(live)
         logged = None if anew else self._vault.logged_to(live.cluster)
-        # What goes further than the cluster is not of it, or a moment newer than what is known of that.
+        if logged is not None and logged > live.revision:  # by now the cluster is as far, or the log is none of its
+            live = LiveReader(self._etcd).read()
         goes_on = logged is not None and 0 <= live.revision - logged <= MOST_BEHIND
         if is_new or not goes_on:
             self._wanted.put("epoch" if is_new else "log")

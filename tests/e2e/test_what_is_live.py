@@ -47,7 +47,9 @@ def registered(system: System, kube: Kube) -> list[Object]:
 
 def replaced(value: Any, texts: dict[str, str]) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
-        return {key: replaced(item, texts) for key, item in value.items()}
+        # No Service asks for an address: what one got stands there like an input.
+        asked = {key: item for key, item in value.items() if (key, item) != ("clusterIP", CLUSTER_IP)}
+        return {key: replaced(item, texts) for key, item in asked.items()}
     if isinstance(value, list):
         return [replaced(item, texts) for item in value]
     if isinstance(value, str):

@@ -14,7 +14,7 @@ from backup import service
 from backup.catalog import Catalog
 from backup.epochs import Epochs
 from backup.errors import SnapshotError, UnknownSnapshotError
-from backup.live import Live
+from backup.live import Live, LiveReader
 from backup.log import MOST_BEHIND
 from backup.log_file import LogError
 from backup.manifest import Proof
@@ -122,13 +122,14 @@ def test_the_log_goes_on_where_the_volumes_ends(start: Start, volume: Path) -> N
     [
         (None, 100, False),  # without a snapshot
         (50, 50 + MOST_BEHIND + 1, False),
-        (150, 100, False),  # ahead of the cluster: it can't be
+        (150, 100, False),  # the log can't be ahead of the cluster
         (50, 100, True),
     ],
 )
 def test_the_log_begins_anew_and_a_snapshot_is_wanted(
-    start: Start, volume: Path, newest: int | None, revision: int, anew: bool
+    start: Start, volume: Path, monkeypatch: pytest.MonkeyPatch, newest: int | None, revision: int, anew: bool
 ) -> None:
+    monkeypatch.setattr(LiveReader, "read", lambda _: live(revision))
     if newest is not None:
         save(Catalog(volume), newest=newest)
     backup = loaded(start())
@@ -137,6 +138,17 @@ def test_the_log_begins_anew_and_a_snapshot_is_wanted(
         thread.join()
     assert backup._log_begins_after(live(revision), anew) == revision
     assert backup._wanted.get_nowait() == "log"
+
+
+def test_the_log_may_be_newer_than_what_was_last_known_of_the_cluster(
+    start: Start, volume: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(Catalog(volume), newest=50)
+    write_log(volume, range(51, 110))
+    monkeypatch.setattr(LiveReader, "read", lambda _: live(120))
+    backup = loaded(start())
+    assert backup._log_begins_after(live(100), False) == 109
+    assert backup._wanted.empty()
 
 
 def test_a_new_epochs_log_begins_with_the_restore_file(start: Start, volume: Path) -> None:
