@@ -228,11 +228,20 @@ def test_the_old_version_serves_on_while_the_new_one_never_gets_ready(system: Sy
     """Takes as long as the Deployment's progress deadline."""
     image = "jsonpath={.spec.template.spec.containers[0].image}"
     members = system.kubectl("get", "statefulset/etcd", "-o", image)
+    backup = system.kubectl("get", "deployment/etcd-backup", "-o", image)
+    nfs = system.kubectl("get", "statefulset/nfs", f"--namespace={system.namespace}-nfs", "-o", image)
     nowhere = f"{system.layout.registry}/ha-counter-counter:none"
     before = system.count()
     with incrementing(system, clients=1) as history:
         printed = fails(
-            deploy(system.layout, imageDelivery="existing", counterImage=nowhere, etcdImage=members),
+            deploy(
+                system.layout,
+                imageDelivery="existing",
+                counterImage=nowhere,
+                etcdImage=members,
+                backupImage=backup,
+                nfsImage=nfs,
+            ),
             checkout,
             **system.layout.environment,
         )
