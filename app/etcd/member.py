@@ -95,8 +95,16 @@ class Member:
 
     def hash(self, revision: int) -> Hash:
         """The hash of what this member holds at a revision. Raises CompactedError if it can't know that."""
-        answer = _call(self._maintenance.HashKV, etcdrpc.HashKVRequest(revision=revision), HASH_TIMEOUT)
+        answer = self._hash_up_to(revision)
+        if answer.header.revision == revision:
+            # Where it compacted at this very revision, it told the hash that was kept of what was there before. It
+            # tells what is there now if it is asked for none in particular.
+            newest = self._hash_up_to(0)
+            answer = newest if newest.header.revision == revision else answer
         return Hash(answer.hash, answer.compact_revision)
+
+    def _hash_up_to(self, revision: int) -> etcdrpc.HashKVResponse:
+        return _call(self._maintenance.HashKV, etcdrpc.HashKVRequest(revision=revision), HASH_TIMEOUT)
 
     def snapshot(self) -> Iterator[bytes]:
         """The member's database in parts, and the SHA-256 of them all at the end."""

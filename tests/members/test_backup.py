@@ -34,3 +34,18 @@ def test_a_snapshot_is_proven_and_the_log_goes_on(
     assert len(list((tmp_path / "volume").glob("log-*"))) >= 2
     assert backup.overview().passed_over == ()
     assert backup.overview().log.problem is None
+
+
+def test_a_snapshot_of_members_that_are_idle_is_proven_after_they_forgot_all_that_was(
+    start_cluster: StartCluster, start_backup: StartBackup
+) -> None:
+    """Members that compact do it at their newest revision, if nothing is written: there they know two hashes."""
+    cluster = start_cluster()
+    backup = start_backup(cluster.endpoints)
+    complete(backup)
+    with closing(Writer(cluster.endpoints)) as writer:
+        writer.goes_on()
+    take(backup)
+    cluster.control("compaction", str(cluster.revision()), "--physical")
+    assert take(backup).count == writer.told
+    assert backup.overview().log.problem is None
