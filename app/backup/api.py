@@ -7,7 +7,7 @@ those that ask how things are.
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn, cast
@@ -18,6 +18,7 @@ from backup.errors import BadSnapshotError, SnapshotError, UnknownSnapshotError
 from backup.metrics import Metrics
 from backup.views import Core
 from service.exposition import Exposition
+from service.paths import QUOTED, EveryPath, either, no_such_path, unexpected
 
 _log = logging.getLogger(__name__)
 
@@ -30,9 +31,6 @@ _REASONS = ("request", "down", "stop")
 _RETRY_AFTER = 1  # seconds
 _CHUNK = 256 * 1024
 _JSON_BYTES = 4096
-
-# How many characters of what a client sent an answer repeats.
-_QUOTED = 80
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,12 @@ def create_app(core: Core, metrics: Metrics) -> falcon.App[falcon.Request, falco
     for path, resource in routes.items():
         app.add_route(path, resource)
     app.set_error_serializer(_serialize_error)
-    app.add_error_handler(falcon.HTTPRouteNotFound, _no_such_path(routes))
+    app.add_error_handler(falcon.HTTPRouteNotFound, no_such_path(routes))
     app.add_error_handler(SnapshotError, _unavailable)
     app.add_error_handler(OSError, _volume_failed)
     app.add_error_handler(UnknownSnapshotError, _not_found)
     app.add_error_handler(BadSnapshotError, _unprocessable)
-    app.add_error_handler(Exception, _unexpected)
+    app.add_error_handler(Exception, unexpected)
     return app
 
 
@@ -102,7 +100,7 @@ class Snapshots:
         reason = request.get_param("reason", default="request")
         if reason not in _REASONS:
             raise falcon.HTTPBadRequest(
-                description=f"reason is {reason[:_QUOTED]!r}, but must be {_either(_REASONS)} (request if not given)."
+                description=f"reason is {reason[:QUOTED]!r}, but must be {either(_REASONS)} (request if not given)."
             )
         with self._slots.one():
             _answer(response, self._core.take(reason).to_json(), falcon.HTTP_201)
@@ -131,7 +129,7 @@ class RestoreJob:
         view = self._core.restore_job(job)
         if view is None:
             raise falcon.HTTPNotFound(
-                description=f"There is no job {job[:_QUOTED]!r}. Backup forgets its jobs when it is started again: "
+                description=f"There is no job {job[:QUOTED]!r}. Backup forgets its jobs when it is started again: "
                 "POST /restore-files begins one."
             )
         _answer(response, view.to_json())
@@ -168,7 +166,7 @@ class File:
             found = self._core.open_file(name)
             if found is None:
                 raise falcon.HTTPNotFound(
-                    description=f"There is no file {name[:_QUOTED]!r}. GET /snapshots names those that there are."
+                    description=f"There is no file {name[:QUOTED]!r}. GET /snapshots names those that there are."
                 )
         except BaseException:
             self._slots.give_back()
@@ -214,27 +212,6 @@ class Healthz:
         _answer(response, {"status": "ok"})
 
 
-class EveryPath:
-    """What holds for all paths: only the methods that a resource has, and no answer that is of use twice."""
-
-    def process_resource(
-        self, request: falcon.Request, _response: falcon.Response, resource: object, _parameters: Mapping[str, Any]
-    ) -> None:
-        # Falcon itself would answer OPTIONS, and 400 to methods that it has never heard of.
-        allowed = [method for method in ("GET", "POST", "PUT") if hasattr(resource, f"on_{method.lower()}")]
-        if request.method not in allowed:
-            raise falcon.HTTPMethodNotAllowed(
-                allowed,
-                description=f"{request.path[:_QUOTED]} can't be asked with {request.method[:_QUOTED]}, only with "
-                f"{_either(allowed)}.",
-            )
-
-    def process_response(
-        self, _request: falcon.Request, response: falcon.Response, _resource: object, _succeeded: bool
-    ) -> None:
-        response.set_header("Cache-Control", "no-store")
-
-
 def _wanted_in(body: bytes) -> tuple[str, int]:
     """The snapshot and the epoch that the body of a request names. Raises falcon.HTTPBadRequest."""
     right = (
@@ -256,12 +233,7 @@ def _wanted_in(body: bytes) -> tuple[str, int]:
 
 
 def _quoted(body: bytes) -> str:
-    return repr(body.decode(errors="replace")[:_QUOTED]) if body else "empty"
-
-
-def _either(words: Sequence[str]) -> str:
-    *others, last = words
-    return f"{', '.join(others)} or {last}" if others else last
+    return repr(body.decode(errors="replace")[:QUOTED]) if body else "empty"
 
 
 def _answer(response: falcon.Response, content: Mapping[str, Any], status: str = falcon.HTTP_200) -> None:
@@ -272,13 +244,6 @@ def _answer(response: falcon.Response, content: Mapping[str, Any], status: str =
 def _serialize_error(_request: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:
     response.content_type = falcon.MEDIA_JSON
     response.data = json.dumps({"title": error.title, "description": error.description}).encode()
-
-
-def _no_such_path(paths: Iterable[str]) -> Callable[..., NoReturn]:
-    def handle(request: falcon.Request, *_: object) -> NoReturn:
-        raise falcon.HTTPNotFound(description=f"There is no {request.path[:_QUOTED]} here, only {', '.join(paths)}.")
-
-    return handle
 
 
 def _unavailable(_request: falcon.Request, _response: falcon.Response, error: SnapshotError, *_: object) -> NoReturn:
@@ -302,8 +267,3 @@ def _unprocessable(
     _request: falcon.Request, _response: falcon.Response, error: BadSnapshotError, *_: object
 ) -> NoReturn:
     raise falcon.HTTPUnprocessableEntity(description=str(error))
-
-
-def _unexpected(request: falcon.Request, _response: falcon.Response, error: Exception, *_: object) -> NoReturn:
-    _log.error("%s %s failed", request.method, request.path, exc_info=error)
-    raise falcon.HTTPInternalServerError(description="The request failed for a reason that only the log tells.")

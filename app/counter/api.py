@@ -8,7 +8,7 @@ and waits itself.
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
@@ -24,6 +24,7 @@ from counter.work import Work
 from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 from etcd.keys import UnreadableKeyError
 from service.exposition import Exposition
+from service.paths import QUOTED, EveryPath, no_such_path, unexpected
 
 _log = logging.getLogger(__name__)
 
@@ -32,9 +33,6 @@ BEGUN = "counter.begun"
 PATHS = ("/static", "/healthz", "/increment", "/fetch", "/metrics", "/version")
 
 _RETRY_AFTER = 1  # seconds
-
-# How many characters of what a client sent an answer repeats.
-_QUOTED = 80
 
 # The standard's draft (draft-ietf-httpapi-idempotency-key-header) leaves it to each server what a key may look like.
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -93,11 +91,11 @@ def create_app(dependencies: Dependencies) -> falcon.App[falcon.Request, falcon.
     for path, resource in zip(PATHS, resources, strict=True):
         app.add_route(path, resource)
     app.set_error_serializer(_serialize_error)
-    app.add_error_handler(falcon.HTTPRouteNotFound, _no_such_path(sorted(PATHS)))
+    app.add_error_handler(falcon.HTTPRouteNotFound, no_such_path(sorted(PATHS)))
     app.add_error_handler(EtcdUnavailableError, _etcd_unavailable)
     app.add_error_handler(EtcdRefusedError, _count_unreadable)
     app.add_error_handler(UnreadableKeyError, _count_unreadable)
-    app.add_error_handler(Exception, _unexpected)
+    app.add_error_handler(Exception, unexpected)
     return app
 
 
@@ -157,27 +155,6 @@ class Fetch:
         response.data = _answer_of_pod(f"count value = {count}", self._dependencies)
 
 
-class EveryPath:
-    """What holds for all paths: only the methods that a resource has, and no answer that is of use twice."""
-
-    def process_resource(
-        self, request: falcon.Request, _response: falcon.Response, resource: object, _parameters: Mapping[str, Any]
-    ) -> None:
-        # Falcon itself would answer OPTIONS, and 400 to methods that it has never heard of.
-        allowed = ["GET", "POST"] if hasattr(resource, "on_post") else ["GET"]
-        if request.method not in allowed:
-            raise falcon.HTTPMethodNotAllowed(
-                allowed,
-                description=f"{request.path} can't be asked with {request.method[:_QUOTED]}, only with "
-                f"{' or '.join(allowed)}.",
-            )
-
-    def process_response(
-        self, _request: falcon.Request, response: falcon.Response, _resource: object, _succeeded: bool
-    ) -> None:
-        response.set_header("Cache-Control", "no-store")
-
-
 def _result(dependencies: Dependencies, request: falcon.Request) -> Any:  # noqa: ANN401  # each path has its own
     """What came of the work that was begun for a request. Raises what that raised."""
     work: Work[Any] | None = request.env[BEGUN] if BEGUN in request.env else begin(dependencies, request.env)
@@ -193,7 +170,7 @@ def _refusal(environ: Mapping[str, Any]) -> falcon.HTTPError | None:
     key = environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not _KEY.fullmatch(key):
         return falcon.HTTPBadRequest(
-            description=f"Idempotency-Key is {key[:_QUOTED]!r}, but must be 1 to 64 letters, digits, dots, colons, "
+            description=f"Idempotency-Key is {key[:QUOTED]!r}, but must be 1 to 64 letters, digits, dots, colons, "
             "dashes or underscores."
         )
     if "prefetch" in environ.get("HTTP_SEC_PURPOSE", environ.get("HTTP_PURPOSE", "")):
@@ -241,13 +218,6 @@ def _serialize_error(_request: falcon.Request, response: falcon.Response, error:
     response.data = json.dumps({"message": error.description or error.title}).encode()
 
 
-def _no_such_path(paths: Sequence[str]) -> Callable[..., NoReturn]:
-    def handle(request: falcon.Request, *_: object) -> NoReturn:
-        raise falcon.HTTPNotFound(description=f"There is no {request.path[:_QUOTED]} here, only {', '.join(paths)}.")
-
-    return handle
-
-
 def _etcd_unavailable(*_: object) -> NoReturn:
     raise falcon.HTTPServiceUnavailable(
         description="etcd, which keeps the count, does not answer. Please try again.", retry_after=_RETRY_AFTER
@@ -260,8 +230,3 @@ def _count_unreadable(_request: falcon.Request, _response: falcon.Response, erro
         description="etcd, which keeps the count, has no answer that can be used; the log says more.",
         retry_after=_RETRY_AFTER,
     )
-
-
-def _unexpected(request: falcon.Request, _response: falcon.Response, error: Exception, *_: object) -> NoReturn:
-    _log.error("%s %s failed", request.method, request.path, exc_info=error)
-    raise falcon.HTTPInternalServerError(description="The request failed for a reason that only the log tells.")
