@@ -22,11 +22,10 @@ from backup.epochs import EpochsError
 from backup.live import Live, LiveReader
 from backup.log_file import Complete, LogError, LogWriter
 from backup.metrics import Metrics
-from etcd.channel import resolve, to_any_of
 from etcd.endpoints import Endpoint
 from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 from etcd.keys import UnreadableKeyError
-from etcd.member import Member
+from etcd.member import Member, connect_to
 from etcd.watch import Change, Compacted, Watch, WatchEndedError
 
 _log = logging.getLogger(__name__)
@@ -157,10 +156,7 @@ class Log:
             return  # no quorum has answered yet
         writer = self._writer_for(live)
         endpoint = next(self._endpoints)
-        addresses = resolve(endpoint)
-        if not addresses:
-            raise WatchEndedError(f"{endpoint.host}: its name can't be resolved")
-        with Member(to_any_of(addresses)) as member:
+        with connect_to(endpoint) as member:
             if member.status().cluster != live.cluster:
                 raise WatchEndedError(f"{endpoint.host}: it is of another cluster than the quorum")
             self._watched = f"{endpoint.host}:{endpoint.port}"

@@ -8,11 +8,10 @@ from backup.follower import Follower, ReplayError
 from backup.manifest import Manifest
 from backup.metrics import ProofOutcome
 from backup.scratch import Scratch
-from etcd.channel import resolve, to_any_of
 from etcd.endpoints import Endpoint
 from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 from etcd.keys import UnreadableKeyError
-from etcd.member import Hash, Member
+from etcd.member import Hash, Member, connect_to
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,7 @@ def hash_from(member: Member, revision: int, compacted: int) -> Hash:
 
 def _hash_of(endpoint: Endpoint, manifest: Manifest) -> Hash:
     """Raises EtcdUnavailableError, and EtcdRefusedError if the member can't know."""
-    addresses = resolve(endpoint)
-    if not addresses:
-        raise EtcdUnavailableError("its name can't be resolved")
-    with Member(to_any_of(addresses)) as member:
+    with connect_to(endpoint) as member:
         cluster = member.status().cluster
         if cluster != manifest.cluster:
             raise EtcdRefusedError(f"it is of cluster {cluster:016x} now, not {manifest.cluster:016x}")

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from backup.errors import SnapshotError
 from backup.scratch import ScratchError, newest_revision
-from etcd.channel import resolve, to_any_of
 from etcd.endpoints import Endpoint
 from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 from etcd.keys import UnreadableKeyError
-from etcd.member import Member
+from etcd.member import connect_to
 
 # What a member sends ends with the SHA-256 of all before (api/v3rpc/maintenance.go in etcd's source). The database is
 # in pages, so that a file without it, or cut short, shows by its size.
@@ -43,10 +42,7 @@ def take(endpoints: Sequence[Endpoint], target: Path) -> Taken:
 
 
 def _take_from(endpoint: Endpoint, target: Path) -> Taken:
-    addresses = resolve(endpoint)
-    if not addresses:
-        raise EtcdUnavailableError("its name can't be resolved")
-    with Member(to_any_of(addresses)) as member:
+    with connect_to(endpoint) as member:
         if member.is_corrupt():
             raise SnapshotError("an alarm CORRUPT stands: some member's data differ from the others'")
         status = member.status()

@@ -10,6 +10,8 @@ import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
 from etcd import counts, keys
+from etcd.channel import resolve, to_any_of
+from etcd.endpoints import Endpoint
 from etcd.errors import CompactedError, EtcdRefusedError, EtcdUnavailableError
 
 # Seconds. Nobody waits for these calls but backup and controller; a hash takes a second for each GB or so.
@@ -154,6 +156,14 @@ class Member:
 
     def _alarms(self) -> Any:  # noqa: ANN401  # untyped stubs
         return _call(self._maintenance.Alarm, etcdrpc.AlarmRequest(action=etcdrpc.AlarmRequest.GET)).alarms
+
+
+def connect_to(endpoint: Endpoint) -> Member:
+    """Connect to the member there. Raises EtcdUnavailableError if its name can't be resolved now."""
+    addresses = resolve(endpoint)
+    if not addresses:
+        raise EtcdUnavailableError(f"the name {endpoint.host} can't be resolved")
+    return Member(to_any_of(addresses))
 
 
 def _call(method: Any, request: Any, timeout: float = CALL_TIMEOUT) -> Any:  # noqa: ANN401  # untyped stubs

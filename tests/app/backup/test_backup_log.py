@@ -130,9 +130,7 @@ class Begins:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     found = FakeCluster()
-    monkeypatch.setattr(log_module, "resolve", lambda endpoint: [endpoint.host])
-    monkeypatch.setattr(log_module, "to_any_of", lambda addresses: addresses[0])
-    monkeypatch.setattr(log_module, "Member", found.member)
+    monkeypatch.setattr(log_module, "connect_to", lambda endpoint: found.member(endpoint.host))
     monkeypatch.setattr(log_module, "Watch", found.watch)
     for name in ("FLUSH_INTERVAL", "COMPLETE_INTERVAL", "RETRY_INTERVAL", "_MOST_RETRY_INTERVAL"):
         monkeypatch.setattr(log_module, name, 0.01)

@@ -24,15 +24,13 @@ def members(monkeypatch: pytest.MonkeyPatch) -> list[FakeMember | None]:
     """Three members, which the test may change; None does not answer."""
     found: list[FakeMember | None] = [FakeMember(REVISION, COUNT, CLUSTER) for _ in range(3)]
 
-    def connect(addresses: list[str]) -> FakeMember:
-        member = found[int(addresses[0])]
+    def connect_to(endpoint: Endpoint) -> FakeMember:
+        member = found[int(endpoint.host[-1])]
         if member is None:
             raise EtcdUnavailableError("UNAVAILABLE: it is away")
         return member
 
-    monkeypatch.setattr(proof, "resolve", lambda endpoint: [endpoint.host[-1]])
-    monkeypatch.setattr(proof, "to_any_of", lambda addresses: addresses)
-    monkeypatch.setattr(proof, "Member", connect)
+    monkeypatch.setattr(proof, "connect_to", connect_to)
     return found
 
 

@@ -56,14 +56,12 @@ def members(monkeypatch: pytest.MonkeyPatch) -> list[FakeMember]:
     found = [FakeMember() for _ in ENDPOINTS]
     taken_from: list[FakeMember] = []
 
-    def connect(addresses: list[str]) -> FakeMember:
-        taken_from.append(found[int(addresses[0])])
+    def connect_to(endpoint: Endpoint) -> FakeMember:
+        taken_from.append(found[int(endpoint.host[-1])])
         return taken_from[-1]
 
     monkeypatch.setattr("backup.taking.random.sample", lambda endpoints, k: list(endpoints)[:k])
-    monkeypatch.setattr(taking, "resolve", lambda endpoint: [endpoint.host[-1]])
-    monkeypatch.setattr(taking, "to_any_of", lambda addresses: addresses)
-    monkeypatch.setattr(taking, "Member", connect)
+    monkeypatch.setattr(taking, "connect_to", connect_to)
     monkeypatch.setattr(taking, "newest_revision", lambda _: taken_from[-1].revision)
     return found
 

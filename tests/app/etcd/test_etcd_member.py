@@ -9,8 +9,9 @@ import pytest
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
 from etcd.channel import to_any_of
+from etcd.endpoints import Endpoint
 from etcd.errors import CompactedError, EtcdRefusedError, EtcdUnavailableError
-from etcd.member import Member
+from etcd.member import Member, connect_to
 
 CALLS: dict[str, Callable[[Member], object]] = {
     "status": lambda member: member.status(),
@@ -71,3 +72,8 @@ def test_what_a_member_says_no_to(
     servicer.code = code
     with pytest.raises(error, match="told to"):
         member.hash(5)
+
+
+def test_a_name_that_can_not_be_resolved() -> None:
+    with pytest.raises(EtcdUnavailableError, match=r"the name etcd0\.invalid can't be resolved"):
+        connect_to(Endpoint("etcd0.invalid", 2379))
