@@ -114,6 +114,11 @@ class Manifest:
         )
 
 
+def by_age(manifest: Manifest) -> tuple[int, int]:
+    """Sorts states of a deployment, the oldest first, whenever they were saved."""
+    return manifest.epoch, manifest.newest
+
+
 def new_name(kind: Kind, epoch: int, newest: int, time: datetime) -> str:
     """A name that no other file has. Names sort by epoch and revision."""
     return f"{kind}-E{epoch:06}-R{newest:020}-{time.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"

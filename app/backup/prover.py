@@ -22,7 +22,7 @@ from backup.errors import BadSnapshotError, UnknownSnapshotError
 from backup.follower import Follower, ReplayError
 from backup.jobs import Report
 from backup.log_file import Complete
-from backup.manifest import Manifest, Proof
+from backup.manifest import Manifest, Proof, by_age
 from backup.metrics import Metrics
 from backup.proof import Verdict
 from backup.restore_file import BUMP
@@ -75,6 +75,10 @@ class _Broken:
     files: Sequence[Path]
 
 
+class _UnreliableError(ScratchError):
+    """A snapshot is not on the volume as it was saved there. The text says why."""
+
+
 class Prover:
     """The scratch etcds. Safe for use by many threads: one thing is done at a time."""
 
@@ -123,7 +127,7 @@ class Prover:
 
     def prove_pending(self) -> None:
         """Try the newest of what was not tried yet. Raises OSError, EtcdUnavailableError and EtcdRefusedError."""
-        newest = max(self._vault.pending(), key=_order, default=None)
+        newest = max(self._vault.pending(), key=by_age, default=None)
         if newest is not None:
             with self._lock:
                 self._prove(newest)
@@ -204,12 +208,11 @@ class Prover:
         may_wait = self._broken is None and _age(manifest) < _LOG_TIMEOUT
         if may_wait and self._follows_to(manifest) and self._log_is_late(manifest):
             return
-        reason = self._vault.why_not(manifest)
-        if reason is not None:
-            self._judge(manifest, Verdict("failed", reason))
-            return
         try:
             scratch = self._start(manifest)
+        except _UnreliableError as error:
+            self._judge(manifest, Verdict("failed", str(error)))
+            return
         except ScratchError as error:  # for want of memory, say; if it is the snapshot's fault it stays so
             self._judge(manifest, Verdict("inconclusive", str(error)))
             return
@@ -282,7 +285,7 @@ class Prover:
 
     def _is_newer_than_base(self, manifest: Manifest) -> bool:
         base = self.base
-        return base is None or _order(manifest) > _order(base)
+        return base is None or by_age(manifest) > by_age(base)
 
     # What follows the log
 
@@ -379,14 +382,10 @@ class Prover:
     def _fetch(self, manifest: Manifest, local: Path) -> None:
         reason = self._vault.fetch(manifest, local)
         if reason is not None:
-            raise ScratchError(reason)
+            raise _UnreliableError(reason)
 
     def _next_folder(self) -> Path:
         return next(self._scratches)
-
-
-def _order(manifest: Manifest) -> tuple[int, int]:
-    return manifest.epoch, manifest.newest
 
 
 def _age(manifest: Manifest) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from backup.log_file import LogInfo
-from backup.manifest import Manifest
+from backup.manifest import Manifest, by_age
 
 NEWEST = 12  # so many of the newest epoch
 HOURLY_FOR = timedelta(days=1)
@@ -107,7 +107,7 @@ def _unused(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 
 def _newest_first(manifests: Iterable[Manifest]) -> list[Manifest]:
-    return sorted(manifests, key=lambda manifest: (manifest.epoch, manifest.newest, manifest.time), reverse=True)
+    return sorted(manifests, key=lambda manifest: (by_age(manifest), manifest.time), reverse=True)
 
 
 def _newest_of_each(newest_first: Sequence[Manifest], group: Callable[[Manifest], Hashable]) -> set[Manifest]:

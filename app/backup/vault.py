@@ -17,7 +17,7 @@ from backup.epochs import Epochs
 from backup.errors import BadSnapshotError
 from backup.live import Live
 from backup.log_file import LogError, LogInfo
-from backup.manifest import Manifest, Proof, new_name
+from backup.manifest import Manifest, Proof, by_age, new_name
 from backup.retention import Space
 from backup.taking import Taken
 from etcd import keys
@@ -129,7 +129,7 @@ class Vault:
     def usable(self) -> Iterator[Manifest]:
         """The proven states of this deployment, the newest first. Says what is passed over, and why."""
         states = [manifest for manifest in self.catalog.manifests() if manifest.proven and manifest.lived]
-        for manifest in sorted(states, key=lambda state: (state.epoch, state.newest), reverse=True):
+        for manifest in sorted(states, key=by_age, reverse=True):
             if self._note_found(manifest) is None:
                 yield manifest
 
