@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from local import backup_answers
 from local.backup_answers import PENDING, PROVEN, Job, Overview, RestoreFile, Snapshot
 from local.errors import LocalError
 from local.kube import Kube, Object, is_ready
+from local.port_forward import BLOCK
 from local.steps import Report
 
 NAME = "etcd-backup"
@@ -24,7 +24,6 @@ SAVE_TIMEOUT = 120.0  # for all of etcd's data to be read and written
 UPLOAD_TIMEOUT = 600.0  # for a file to be written, and for an etcd to start from it
 PROOF_TIMEOUT = 300.0
 POLL_INTERVAL = 0.3
-BLOCK = 1 << 20
 
 
 class BackupError(LocalError):
@@ -138,7 +137,7 @@ class BackupService:
             forward = self._kube.forward(self._namespace, pod, PORT)
         except LocalError as error:
             raise NoAnswerError(str(error)) from error
-        connection = _connection(forward.socket, timeout)
+        connection = forward.http(NAME, PORT, timeout)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
             response = connection.getresponse()
@@ -183,14 +182,6 @@ class _Reported:
         self._through += len(block)
         self._report(f"{self._through >> 20} of {self._size >> 20} MiB")
         return block
-
-
-def _connection(forwarded: socket.socket, timeout: float) -> http.client.HTTPConnection:
-    """HTTP over a connection that is there already."""
-    connection = http.client.HTTPConnection(NAME, PORT, blocksize=BLOCK)
-    forwarded.settimeout(timeout)
-    connection.sock = forwarded
-    return connection
 
 
 def _refusal(response: http.client.HTTPResponse) -> str:

@@ -20,9 +20,7 @@ def put(kube: Kube, namespace: str, epoch: int) -> None:
     """Put it. May be repeated. Raises LocalError if etcd does not take it."""
     body = json.dumps({"key": _coded(KEY), "value": _coded(str(epoch))})
     forward = kube.forward(namespace, MEMBER, PORT)
-    forward.socket.settimeout(ANSWER_TIMEOUT)
-    connection = http.client.HTTPConnection(MEMBER, PORT)
-    connection.sock = forward.socket
+    connection = forward.http(MEMBER, PORT, ANSWER_TIMEOUT)
     try:
         connection.request("POST", "/v3/kv/put", body)
         response = connection.getresponse()

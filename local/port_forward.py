@@ -1,5 +1,6 @@
 """A connection to a pod's port through the API server, as `kubectl port-forward` makes them."""
 
+import http.client
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from kubernetes.stream import portforward
 from local.errors import LocalError
 
 CONNECT_TIMEOUT = 5.0
+BLOCK = 1 << 20  # bytes that are read at once of what is sent
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,13 @@ class Forward:
 
     socket: socket.socket
     error: Callable[[], str | None]
+
+    def http(self, host: str, port: int, timeout: float) -> http.client.HTTPConnection:
+        """HTTP over it. `host` and `port` say who is asked, `timeout` the seconds that they may stay silent."""
+        connection = http.client.HTTPConnection(host, port, blocksize=BLOCK)
+        self.socket.settimeout(timeout)
+        connection.sock = self.socket
+        return connection
 
 
 def connect(client: ApiClient, namespace: str, pod: str, port: int) -> Forward:

@@ -10,8 +10,10 @@ from ha_counter.etcd_endpoints import EtcdEndpoints
 from ha_counter.labels import labels, selector
 from ha_counter.pods import (
     container_security,
+    http_readiness,
     pod_spec,
     resource_requirements,
+    tcp_liveness,
     variable,
     variable_from_limit,
     variable_from_pod,
@@ -141,18 +143,8 @@ def _container(args: BackupArgs) -> k8s.core.v1.ContainerArgs:
             k8s.core.v1.VolumeMountArgs(name="scratch", mount_path=_SCRATCH),
         ],
         # Neither asks etcd or touches the volume: backup serves without them, and a restart would bring neither back.
-        readiness_probe=k8s.core.v1.ProbeArgs(
-            http_get=k8s.core.v1.HTTPGetActionArgs(path="/healthz", port="http"),
-            period_seconds=3,
-            failure_threshold=3,
-            timeout_seconds=3,
-        ),
-        liveness_probe=k8s.core.v1.ProbeArgs(
-            tcp_socket=k8s.core.v1.TCPSocketActionArgs(port="http"),
-            period_seconds=10,
-            failure_threshold=6,
-            timeout_seconds=3,
-        ),
+        readiness_probe=http_readiness("/healthz", failure_threshold=3),
+        liveness_probe=tcp_liveness(),
         resources=resource_requirements(args.settings.resources),
         security_context=container_security(),
     )

@@ -9,7 +9,15 @@ import pulumi_kubernetes as k8s
 from ha_counter.etcd import EtcdCluster
 from ha_counter.etcd_endpoints import EtcdEndpoints
 from ha_counter.labels import labels, selector
-from ha_counter.pods import container_security, pod_spec, resource_requirements, variable, variable_from_pod
+from ha_counter.pods import (
+    container_security,
+    http_readiness,
+    pod_spec,
+    resource_requirements,
+    tcp_liveness,
+    variable,
+    variable_from_pod,
+)
 from ha_counter.settings import CounterSettings
 from ha_counter.spread import Spread, spread_over_nodes
 
@@ -142,19 +150,9 @@ def _container(args: CounterArgs) -> k8s.core.v1.ContainerArgs:
             k8s.core.v1.ContainerPortArgs(name="peer", container_port=_PEER_PORT),
         ],
         # Asks etcd. The program answers within 2 s, with 503 if etcd does not.
-        readiness_probe=k8s.core.v1.ProbeArgs(
-            http_get=k8s.core.v1.HTTPGetActionArgs(path="/healthz", port="http"),
-            period_seconds=3,
-            failure_threshold=2,
-            timeout_seconds=3,
-        ),
+        readiness_probe=http_readiness("/healthz", failure_threshold=2),
         # Does not ask etcd: a restart would not bring it back.
-        liveness_probe=k8s.core.v1.ProbeArgs(
-            tcp_socket=k8s.core.v1.TCPSocketActionArgs(port="http"),
-            period_seconds=10,
-            failure_threshold=6,
-            timeout_seconds=3,
-        ),
+        liveness_probe=tcp_liveness(),
         # The program is told to end only when nodes have stopped to send it requests.
         lifecycle=k8s.core.v1.LifecycleArgs(
             pre_stop=k8s.core.v1.LifecycleHandlerArgs(

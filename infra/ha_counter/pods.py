@@ -66,6 +66,26 @@ def container_security(capabilities: Sequence[str] = ()) -> k8s.core.v1.Security
     )
 
 
+def http_readiness(path: str, failure_threshold: int) -> k8s.core.v1.ProbeArgs:
+    """Ready while the port `http` answers this path in time, but for so many times in a row."""
+    return k8s.core.v1.ProbeArgs(
+        http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port="http"),
+        period_seconds=3,
+        failure_threshold=failure_threshold,
+        timeout_seconds=3,
+    )
+
+
+def tcp_liveness() -> k8s.core.v1.ProbeArgs:
+    """Alive while the port `http` takes connections. It asks nothing that a restart would not bring back."""
+    return k8s.core.v1.ProbeArgs(
+        tcp_socket=k8s.core.v1.TCPSocketActionArgs(port="http"),
+        period_seconds=10,
+        failure_threshold=6,
+        timeout_seconds=3,
+    )
+
+
 def resource_requirements(resources: ResourceSettings) -> k8s.core.v1.ResourceRequirementsArgs:
     """What a container gets for sure and at most."""
     return k8s.core.v1.ResourceRequirementsArgs(
