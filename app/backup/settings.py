@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from etcd.endpoints import Endpoint, parse_endpoints
+from etcd.endpoints import ENDPOINTS, Endpoint, parse_endpoints
 from service.environment import Variable, check, parse_log_level, parse_name, parse_port
 
 _LONGEST_INTERVAL = 24 * 60 * 60
@@ -68,7 +68,7 @@ _DEFAULT_PORT = "8080"
 _DEFAULT_LOG_LEVEL = "info"
 
 VARIABLES = (
-    Variable("ETCD_ENDPOINTS", parse_endpoints, "URLs like http://etcd0:2379, one for each member, parted by commas"),
+    ENDPOINTS,
     Variable("MY_POD_NAME", parse_name, "the pod's name"),
     Variable("SNAPSHOTS_DIR", _folder, "the absolute path of the folder that snapshots and log are kept in"),
     Variable("SCRATCH_DIR", _folder, "the absolute path of a folder for what need not outlive the pod"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
-from etcd.endpoints import Endpoint, parse_endpoints
+from etcd.endpoints import ENDPOINTS, Endpoint, parse_endpoints
 from service.environment import Variable, check, parse_log_level, parse_name, parse_port
 
 
@@ -49,7 +49,7 @@ _DEFAULT_PEER_PORT = "8081"
 _DEFAULT_LOG_LEVEL = "info"
 
 VARIABLES = (
-    Variable("ETCD_ENDPOINTS", parse_endpoints, "URLs like http://etcd0:2379, one for each member, parted by commas"),
+    ENDPOINTS,
     Variable("MY_POD_NAME", parse_name, "the pod's name"),
     Variable("MY_NODE_NAME", parse_name, "the name of the node that the pod runs on"),
     Variable("MY_POD_NAMESPACE", parse_name, "the pod's namespace"),

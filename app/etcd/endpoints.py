@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from service.environment import parse_port
+from service.environment import Variable, parse_port
 
 
 @dataclass(frozen=True)
@@ -31,3 +31,8 @@ def _endpoint(url: str) -> Endpoint:
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"  # of a DNS name
 _ENDPOINT = re.compile(rf"http://(?P<host>{_LABEL}(\.{_LABEL})*):(?P<port>[0-9]+)/?")
+
+# How a process is told of them.
+ENDPOINTS = Variable(
+    "ETCD_ENDPOINTS", parse_endpoints, "URLs like http://etcd0:2379, one for each member, parted by commas"
+)

@@ -134,7 +134,7 @@ def _container(args: BackupArgs) -> k8s.core.v1.ContainerArgs:
             variable("SNAPSHOT_INTERVAL", str(args.settings.interval)),
             variable("PORT", str(_PORT)),
             variable("LOG_LEVEL", args.settings.log_level),
-            # For the scratch members, as for the members themselves.
+            # For etcdutl, as for the members. Scratch members get one processor, which backup sees to itself.
             variable_from_limit("GOMAXPROCS", "limits.cpu"),
         ],
         ports=[k8s.core.v1.ContainerPortArgs(name="http", container_port=_PORT)],

@@ -43,6 +43,11 @@ def overview(backup: BackupService) -> Overview:
     return eventually("an answer of backup", look)
 
 
+def catches_up(backup: BackupService) -> None:
+    """Wait until the log is complete up to a moment ago."""
+    eventually("no lag", lambda: (lag := overview(backup).log.lag_seconds) is not None and lag < 2)
+
+
 def names(backup: BackupService) -> set[str]:
     return {snapshot.name for snapshot in overview(backup).snapshots}
 
@@ -101,7 +106,7 @@ def test_increments_go_on_while_the_nfs_server_hangs_and_snapshots_after_it(
             told = history.told
             eventually("increments meanwhile", lambda: history.told > told + 200)
             assert seconds_to_end(system, eventually("a leader", lambda: leader(system))) < MOST_WAIT + 5
-        eventually("no lag", lambda: (lag := overview(backup).log.lag_seconds) is not None and lag < 2)
+        catches_up(backup)
     system.wait_until_whole()
     assert errors(history) == []
     assert history.problems(before, system.count()) == []
@@ -127,7 +132,7 @@ def test_a_killed_nfs_server_comes_back_with_what_it_had(system: System, backup:
     eventually(
         "another server", lambda: server["metadata"]["uid"] not in uids(ready := nfs.ready_pods("nfs")) and ready
     )
-    eventually("no lag", lambda: (lag := overview(backup).log.lag_seconds) is not None and lag < 2)
+    catches_up(backup)
     assert listed <= names(backup)
     assert "yes" in make("snapshot", CLUSTER)
 
