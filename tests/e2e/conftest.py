@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from chaos.system import System
+from local.errors import LocalError
 from local.layout import find
 from tests.e2e.claim import claimed
 from tests.e2e.host import Host, adopt_orphans, differences, look
@@ -47,6 +48,10 @@ def system(host_before: Host) -> Iterator[System]:
 
 
 @pytest.fixture(autouse=True)
-def whole(system: System) -> None:
-    """Every test begins with a system that is well."""
-    system.wait_until_whole()
+def whole(system: System, request: pytest.FixtureRequest) -> None:
+    """Every test begins with a system that is well. One that does not get well ends the run: all others would wait."""
+    try:
+        system.wait_until_whole()
+    except LocalError:
+        request.session.shouldfail = "the system is not whole"
+        raise
