@@ -7,6 +7,7 @@ from member.settings import Member, Restoration
 ETCD = "/usr/local/bin/etcd"
 ETCDUTL = "/usr/local/bin/etcdutl"
 PEER_PORT = 2380
+METRICS_PORT = 2381
 
 
 def start(member: Member) -> list[str]:
@@ -20,7 +21,7 @@ def start(member: Member) -> list[str]:
         f"--listen-peer-urls=http://0.0.0.0:{PEER_PORT}",
         f"--initial-advertise-peer-urls={peer_url(member.name)}",
         # Apart from the clients' port, so that probes get through whatever the clients do.
-        "--listen-metrics-urls=http://0.0.0.0:2381",
+        f"--listen-metrics-urls=http://0.0.0.0:{METRICS_PORT}",
         # etcd passes over the initial cluster, its state and its token where it finds data.
         f"--initial-cluster={_initial_cluster(member)}",
         "--initial-cluster-state=new",

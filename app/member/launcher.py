@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import NoReturn
 
-from member import backup, command, folder, peers
+from member import backup, command, folder, peers, probes
 from member.backup import BackupError
 from member.folder import Contents
 from member.restore import RestoreError, restore
@@ -82,25 +82,25 @@ def launch(member: Member) -> NoReturn:
     Raises OSError if etcd can't be started, or the folder can't be read.
     """
     folder.clear(member.data_dir)
-    said = None
-    while True:
-        reason = _advance(member)
-        if reason is None:
-            continue
-        if reason != said:
-            _say(f"waiting: {reason}")
-            said = reason
-        time.sleep(PAUSE)
-
-
-def _advance(member: Member) -> str | None:
-    """Do what comes next. Returns what must be waited for, if anything."""
     decision = _decide(member)
-    if isinstance(decision, Start):
-        _become_etcd(member, decision.why)
-    if isinstance(decision, Restore):
-        return _restore(member, decision.restoration)
-    return decision.reason
+    if not isinstance(decision, Start):
+        with probes.answered():
+            decision = _until_start(member, decision)
+    _become_etcd(member, decision.why)
+
+
+def _until_start(member: Member, decision: Start | Restore | Wait) -> Start:
+    """Do what is decided, and wait, until etcd may start."""
+    said = None
+    while not isinstance(decision, Start):
+        reason = _restore(member, decision.restoration) if isinstance(decision, Restore) else decision.reason
+        if reason is not None:
+            if reason != said:
+                _say(f"waiting: {reason}")
+            said = reason
+            time.sleep(PAUSE)
+        decision = _decide(member)
+    return decision
 
 
 def _decide(member: Member) -> Start | Restore | Wait:

@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 
 from chaos.clients import incrementing
-from chaos.system import System, eventually
+from chaos.system import Pod, System, eventually
 from local.errors import LocalError
 from tests.e2e.conftest import CLUSTER
 from tests.e2e.loss import MEMBERS, last_told, lose_all_volumes, seconds_lost
 from tests.e2e.system import make
+
+WAITING = [(True, False)] * len(MEMBERS)
+
+
+def started_and_ready(pod: Pod) -> tuple[bool, bool]:
+    """What its probes have found."""
+    [container] = pod["status"].get("containerStatuses") or [{}]
+    return container.get("started", False), container.get("ready", False)
 
 
 def record(system: System) -> dict[str, str]:
@@ -38,6 +46,8 @@ def test_all_volumes_are_lost_while_clients_increment(system: System) -> None:
         eventually("increments", lambda: history.told > 500)
         lose_all_volumes(system)
         eventually("members that wait", lambda: all("make restore" in log_of(system, name) for name in MEMBERS))
+        # Their startup probe is answered, or the kubelet would start them anew after a while.
+        eventually("members that live", lambda: [started_and_ready(pod) for pod in system.pods("etcd")] == WAITING)
     told, token = last_told(history.answers), record(system).get("token")
 
     printed = make("restore", CLUSTER, SNAPSHOT="latest", YES="1")

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,8 @@ def test_a_member_that_waits_ends_when_it_is_told_to(tmp_path: Path, unused_port
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("waiting: ")
+        with urllib.request.urlopen("http://127.0.0.1:2381/livez", timeout=5) as answer:
+            assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         # By a handler of its own: the first process of a container has no other.
         assert process.wait(timeout=10) == 0
