@@ -59,7 +59,7 @@ def _serve(config: Settings) -> None:
     with (
         closing(EtcdClient(config.etcd_endpoints, metrics)) as etcd,
         closing(Sharing(etcd, config.pod_ip, config.peer_port, metrics)) as sharing,
-        closing(Replica(etcd, events=metrics, sharing=sharing)) as replica,
+        closing(Replica(etcd, events=metrics, room=config.database_room, sharing=sharing)) as replica,
         closing(Reads(etcd.count_members, max_age=MEMBERS_MAX_AGE)) as members,
     ):
         metrics.show(replica.owns_shard, replica.waiting)

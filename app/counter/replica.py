@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from counter.budget import Budget
+from counter.budget import DEFAULT_ROOM, Budget
 from counter.counting import Committer, Life, commit_alone
 from counter.deadlines import Deadlines
 from counter.events import Events
@@ -65,16 +65,18 @@ class Replica:
         store: Store,
         patience: float = PATIENCE,
         events: Events | None = None,
+        room: int = DEFAULT_ROOM,
         sharing: Sharing | None = None,
     ) -> None:
-        """Start to count. Clients wait for `patience` seconds. Without `sharing` each batch is committed alone."""
+        """Start to count. Clients wait for `patience` seconds. `room`: see Budget. Without `sharing` each batch is
+        committed alone."""
         self._patience = patience
         self._store = store
         self._events = events or Events()
         self._waiting = Waiting()
         self._deadlines = Deadlines(self._waiting, patience)
         self._records = RecordLeases(store)
-        self._budget = Budget()
+        self._budget = Budget(room)
         self._keyed = ThreadPoolExecutor(KEYED_AT_ONCE, thread_name_prefix="keyed")
         self._fetches = Reads(lambda: counts.count_in(store.read(counts.read_totals()).kvs), patience)
         self._stopping = threading.Event()
@@ -208,6 +210,7 @@ class Replica:
         while True:
             self._tried("fold", self._fold_all)
             self._tried("find the other replicas", self._find_replicas)
+            self._tried("see how full etcd is", self._look_for_room)
             if self._stopping.wait(FOLD_INTERVAL * random.uniform(0.8, 1.2)):
                 return
 
@@ -223,6 +226,15 @@ class Replica:
         self._budget.share(len(owners))
         if self._sharing:
             self._sharing.meet(owners)
+        return True
+
+    def _look_for_room(self) -> bool:
+        size = self._store.database_size()
+        if self._budget.see(size):
+            if self._budget.is_full:
+                _log.warning("etcd's database has %d bytes: no increments with keys are taken until it has fewer", size)
+            else:
+                _log.info("etcd's database has %d bytes: increments with keys are taken again", size)
         return True
 
     def _tried(self, what: str, work: Callable[[], object]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
+from counter.budget import DEFAULT_ROOM
 from etcd.endpoints import ENDPOINTS, Endpoint, parse_endpoints
 from service.environment import Variable, check, parse_log_level, parse_name, parse_port
 
@@ -19,6 +20,7 @@ class Settings:
     pod_ip: str
     port: int
     peer_port: int
+    database_room: int  # see Budget
     log_level: str  # in lower case
 
 
@@ -33,6 +35,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         pod_ip=environment["MY_POD_IP"],
         port=parse_port(environment.get("PORT", _DEFAULT_PORT)),
         peer_port=parse_port(environment.get("PEER_PORT", _DEFAULT_PEER_PORT)),
+        database_room=_bytes(environment.get("DATABASE_ROOM", str(DEFAULT_ROOM))),
         log_level=parse_log_level(environment.get("LOG_LEVEL", _DEFAULT_LOG_LEVEL)),
     )
 
@@ -42,6 +45,12 @@ def _ip(value: str) -> str:
         return str(IPv4Address(value))
     except AddressValueError:
         raise ValueError("is no address") from None
+
+
+def _bytes(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise ValueError("is no number of bytes")
+    return int(value)
 
 
 _DEFAULT_PORT = "8080"
@@ -60,6 +69,12 @@ VARIABLES = (
         parse_port,
         "the TCP port for the batches of other replicas, 1 to 65535 (8081 if not set)",
         _DEFAULT_PEER_PORT,
+    ),
+    Variable(
+        "DATABASE_ROOM",
+        _bytes,
+        f"bytes of etcd's database in use beyond which no increments with keys are taken ({DEFAULT_ROOM} if not set)",
+        str(DEFAULT_ROOM),
     ),
     Variable(
         "LOG_LEVEL",

@@ -25,5 +25,8 @@ class Store(Protocol):
     def keep_alive(self, lease: int) -> bool:
         """Begin a lease's time anew. Returns whether there still is such a lease."""
 
+    def database_size(self) -> int:
+        """Return how many bytes of etcd's database are in use."""
+
     def revoke_lease(self, lease: int) -> None:
         """End a lease and delete its keys."""

@@ -21,6 +21,7 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # grpcio ships no py.typed
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
+from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]  # it ships no types
 
 from etcd.channel import resolve, to_any_of
 from etcd.endpoints import Endpoint
@@ -56,6 +57,10 @@ _REFUSALS = {
 # MemberListRequest{linearizable: true}. The field (number 1, etcd 3.5) is younger than the stubs, which do carry fields
 # they don't know. Without it a member answers from memory, with or without a quorum.
 _LINEARIZABLE_MEMBER_LIST = etcdrpc.MemberListRequest.FromString(b"\x08\x01")
+
+
+# StatusResponse.dbSizeInUse (etcd 3.4), younger likewise.
+_SIZE_IN_USE = 9
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,12 @@ class EtcdClient:
         """Return how many members the cluster has, learners included, as a quorum agrees on it now."""
         response = self._call(lambda connection: connection.cluster.MemberList, _LINEARIZABLE_MEMBER_LIST)
         return len(response.members)
+
+    def database_size(self) -> int:
+        """Return how many bytes of one member's database are in use: without those that old data have left free."""
+        response = self._call(lambda connection: connection.maintenance.Status, etcdrpc.StatusRequest())
+        sizes = [field.data for field in UnknownFieldSet(response) if field.field_number == _SIZE_IN_USE]
+        return int(sizes[0]) if sizes else int(response.dbSize)
 
     def close(self) -> None:
         """Break the connection. Calls under way raise EtcdUnavailableError."""

@@ -29,6 +29,7 @@ def start(member: Member) -> list[str]:
         "--feature-gates=InitialCorruptCheck=true",
         "--auto-compaction-mode=periodic",
         f"--auto-compaction-retention={member.retention}",
+        *([f"--quota-backend-bytes={member.quota}"] if member.quota else []),
     ]
 
 

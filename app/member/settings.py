@@ -50,6 +50,7 @@ class Member:
         token: Sets this cluster, in this epoch, apart from every other one.
         data_dir: etcd's data folder.
         retention: How long etcd keeps old revisions.
+        quota: Bytes beyond which etcd's database takes nothing more; 0: etcd's own default.
         backup_url: Where backup answers; empty where there is none.
         restoration: What the record asks for, if a restore is under way.
     """
@@ -59,6 +60,7 @@ class Member:
     token: str
     data_dir: Path
     retention: str
+    quota: int
     backup_url: str
     restoration: Restoration | None
 
@@ -73,6 +75,7 @@ def from_environment(environment: Mapping[str, str]) -> Member:
         token=environment.get("RECORD_TOKEN") or environment["CLUSTER_TOKEN"],
         data_dir=Path(environment.get("DATA_DIR", _DEFAULT_DATA_DIR)),
         retention=environment.get("COMPACTION_RETENTION", _DEFAULT_RETENTION),
+        quota=int(environment.get("QUOTA") or 0),
         backup_url=environment.get("BACKUP_URL", ""),
         restoration=_restoration(environment),
     )
@@ -102,6 +105,7 @@ def variables(environment: Mapping[str, str]) -> tuple[Variable, ...]:
             f"how long etcd keeps old revisions, like 15m or 1h30m ({_DEFAULT_RETENTION} if not set)",
             _DEFAULT_RETENTION,
         ),
+        _optional("QUOTA", _NUMBER, "bytes that etcd's database may have at most (etcd's default if not set)"),
         _optional("BACKUP_URL", _URL, "where backup answers, like http://etcd-backup:8080 (no backup if not set)"),
         _optional("RECORD_RESTORE", _SOURCE, f"the sha256 of a file to restore, or {EMPTY!r} (no restore if not set)"),
         _for_a_restore("RECORD_EPOCH", _NUMBER, "the epoch's number, 1 or more", needed=source != ""),

@@ -41,6 +41,7 @@ class CounterArgs:
         spread: How strictly pods are kept on different nodes.
         endpoints: Where the members of etcd are.
         etcd: The cluster that the counter counts in.
+        database_room: Bytes of its database up to which increments with keys are taken.
         settings: Number of pods, their size, how much they log, and the node port.
     """
 
@@ -50,6 +51,7 @@ class CounterArgs:
     spread: Spread
     endpoints: EtcdEndpoints
     etcd: EtcdCluster
+    database_room: int
     settings: CounterSettings
 
 
@@ -143,6 +145,7 @@ def _container(args: CounterArgs) -> k8s.core.v1.ContainerArgs:
             variable_from_pod("MY_NODE_NAME", "spec.nodeName"),
             variable_from_pod("MY_POD_IP", "status.podIP"),
             args.endpoints.variable(),
+            variable("DATABASE_ROOM", str(args.database_room)),
             variable("LOG_LEVEL", args.settings.log_level),
         ],
         ports=[

@@ -8,6 +8,7 @@ import pulumi_kubernetes as k8s
 
 from ha_counter import record
 from ha_counter.backup import Backup
+from ha_counter.etcd_capacity import go_memory_limit, quota
 from ha_counter.etcd_endpoints import CLIENT_PORT, member_names
 from ha_counter.labels import labels, selector
 from ha_counter.pods import (
@@ -192,6 +193,8 @@ def _container(args: EtcdClusterArgs, members: list[str]) -> k8s.core.v1.Contain
             variable("DATA_DIR", f"{_VOLUME_PATH}/data"),
             # Go 1.24, by which etcd 3.6 is built, would plan for all processors of the node, whatever the limit.
             variable_from_limit("GOMAXPROCS", "limits.cpu"),
+            variable("GOMEMLIMIT", str(go_memory_limit(args.settings))),
+            variable("QUOTA", str(quota(args.settings))),
         ],
         ports=[
             k8s.core.v1.ContainerPortArgs(name="client", container_port=CLIENT_PORT),

@@ -10,6 +10,7 @@ from ha_counter.backup import Backup, BackupArgs
 from ha_counter.counter import Counter, CounterArgs
 from ha_counter.delivery import Target
 from ha_counter.etcd import EtcdCluster, EtcdClusterArgs
+from ha_counter.etcd_capacity import database_room
 from ha_counter.etcd_endpoints import EtcdEndpoints, EtcdEndpointsArgs
 from ha_counter.fixed_settings import context_of_unchanged
 from ha_counter.images import Images, ImagesArgs
@@ -94,6 +95,7 @@ def build(settings: Settings, stack: str) -> Outputs:
             spread=settings.cluster.spread,
             endpoints=endpoints,
             etcd=etcd,
+            database_room=database_room(settings.etcd),
             settings=settings.counter,
         ),
         place.in_cluster,

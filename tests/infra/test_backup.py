@@ -74,7 +74,7 @@ def test_its_resources(pod: dict[str, Any], container: dict[str, Any]) -> None:
     assert pod["terminationGracePeriodSeconds"] == 30
     assert container["resources"] == {
         "requests": {"cpu": "50m", "memory": "128Mi"},
-        "limits": {"cpu": "1", "memory": "512Mi"},
+        "limits": {"cpu": "1", "memory": "1Gi"},
     }
 
 

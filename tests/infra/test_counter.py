@@ -29,6 +29,7 @@ def test_it_is_told_where_it_runs_where_etcd_is_and_how_much_to_log(container: d
         {"name": "MY_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "MY_POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {"name": "ETCD_ENDPOINTS", "valueFrom": {"configMapKeyRef": {"name": "etcd-config", "key": "endpoints"}}},
+        {"name": "DATABASE_ROOM", "value": str(1024**3 // 4 * 6 // 10)},
         {"name": "LOG_LEVEL", "value": "info"},
     ]
 

@@ -59,6 +59,8 @@ def test_a_member_is_told_who_it_is_and_who_the_others_are(container: dict[str, 
         {"name": "BACKUP_URL", "value": "http://etcd-backup:8080"},
         {"name": "DATA_DIR", "value": "/var/lib/etcd/data"},
         {"name": "GOMAXPROCS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1"}}},
+        {"name": "GOMEMLIMIT", "value": str(1024**3 * 9 // 10)},
+        {"name": "QUOTA", "value": str(1024**3 // 4)},
     ]
     assert container["volumeMounts"] == [{"name": "data", "mountPath": "/var/lib/etcd"}]
 

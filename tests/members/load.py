@@ -18,6 +18,7 @@ from etcd3.etcdrpc import RangeRequest  # type: ignore[import-untyped]  # python
 from etcd3.etcdrpc.kv_pb2 import KeyValue  # type: ignore[import-untyped]
 
 from chaos.history import miscounted
+from counter.budget import DEFAULT_ROOM
 from counter.replica import Replica
 from counter.requests import Counted, Fate
 from counter.sharing import Sharing
@@ -102,7 +103,7 @@ class Running:
 
 
 @contextmanager
-def replicas(endpoints: Sequence[Endpoint], count: int = 3) -> Iterator[list[Running]]:
+def replicas(endpoints: Sequence[Endpoint], count: int = 3, room: int = DEFAULT_ROOM) -> Iterator[list[Running]]:
     """Replicas, each of which first asks another member. They are told to stop at the end."""
     with ExitStack() as stack:
         running = []
@@ -110,7 +111,7 @@ def replicas(endpoints: Sequence[Endpoint], count: int = 3) -> Iterator[list[Run
             first = number % len(endpoints)
             etcd = stack.enter_context(closing(EtcdClient([*endpoints[first:], *endpoints[:first]])))
             sharing = stack.enter_context(closing(Sharing(etcd, "127.0.0.1", 0)))
-            running.append(Running(stack.enter_context(closing(Replica(etcd, sharing=sharing))), etcd))
+            running.append(Running(stack.enter_context(closing(Replica(etcd, room=room, sharing=sharing))), etcd))
         yield running
 
 

@@ -35,6 +35,7 @@ class InMemoryEtcd:
 
     def __init__(self) -> None:
         self.members = 3
+        self.size = 0  # of the database, in bytes
         self.away = False
         self.loses_replies = False
         self.cluster = 1
@@ -82,6 +83,10 @@ class InMemoryEtcd:
         self._check()
         with self._lock:
             self.expire(lease)
+
+    def database_size(self) -> int:
+        self._check()
+        return self.size
 
     def count_members(self) -> int:
         self._check()

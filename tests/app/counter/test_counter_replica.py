@@ -1,5 +1,6 @@
 """Replicas with their threads, over one etcd in memory."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -153,12 +154,28 @@ def test_keys_are_refused_when_the_budget_is_spent_and_replicas_share_it(start: 
     other = start()
     assert value_of(other.increment()) == 1
     assert value_of(replica.increment()) == 2
-    until(lambda: replica._budget._per_second == budget.RECORDS_PER_SECOND / 2)
+    until(lambda: replica._budget._per_second == replica._budget._in_all / 2)
     replica._budget._left = 0
     replica._budget._in_all = replica._budget._per_second = 0
     assert replica.increment("a").result() is Fate.NO_ROOM
     assert value_of(replica.increment()) == 3, "without a key it costs nothing"
     assert not any(key.startswith(b"i/") for key in etcd.values)
+
+
+@pytest.mark.usefixtures("short_intervals")
+def test_keys_are_refused_while_members_are_full(
+    start: Start, etcd: PlannedEtcd, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    replica = start()
+    etcd.size = budget.DEFAULT_ROOM + 1
+    until(lambda: replica._budget.is_full)
+    assert replica.increment("a").result() is Fate.NO_ROOM
+    assert value_of(replica.increment()) == 1
+    etcd.size = budget.DEFAULT_ROOM
+    until(lambda: not replica._budget.is_full)
+    assert value_of(replica.increment("a")) == 2
+    assert [record.levelname for record in caplog.records if "database has" in record.message] == ["WARNING", "INFO"]
 
 
 def test_without_etcd_an_increment_is_not_counted(start: Start, etcd: PlannedEtcd) -> None:

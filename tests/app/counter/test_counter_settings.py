@@ -14,7 +14,9 @@ GOOD = {
 
 
 def test_a_good_environment() -> None:
-    assert from_environment(GOOD | {"PORT": "9090", "PEER_PORT": "9091", "LOG_LEVEL": "debug"}) == Settings(
+    assert from_environment(
+        GOOD | {"PORT": "9090", "PEER_PORT": "9091", "DATABASE_ROOM": "5", "LOG_LEVEL": "debug"}
+    ) == Settings(
         etcd_endpoints=(Endpoint("etcd0", 2379), Endpoint("etcd1", 2379), Endpoint("10.96.0.7", 2379)),
         pod="pod-1",
         node="node-1",
@@ -22,6 +24,7 @@ def test_a_good_environment() -> None:
         pod_ip="10.201.1.7",
         port=9090,
         peer_port=9091,
+        database_room=5,
         log_level="debug",
     )
 
@@ -69,6 +72,8 @@ def test_blanks_and_a_slash_in_endpoints_are_forgiven() -> None:
         ("MY_POD_IP", "pod-1"),
         ("MY_POD_IP", "10.201.1.256"),
         ("PEER_PORT", "0"),
+        ("DATABASE_ROOM", "0"),
+        ("DATABASE_ROOM", "1Gi"),
         ("PORT", "²"),  # a digit to str.isdigit, no number to int
     ],
 )

@@ -40,6 +40,7 @@ class Member(*SERVICES):  # type: ignore[misc]  # untyped
         self.ends_streams = False
         self.leader = 0  # the leader's ID, as far as this member knows
         self.asked_for_leader = 0
+        self.more_of_status = b""
         self.requests: list[Any] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -86,7 +87,10 @@ class Member(*SERVICES):  # type: ignore[misc]  # untyped
     def Status(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
         self.asked_for_leader += 1
         self.may_answer.wait()
-        return etcdrpc.StatusResponse(header=etcdrpc.ResponseHeader(member_id=self.port), leader=self.leader)
+        header = etcdrpc.ResponseHeader(member_id=self.port)
+        answer = etcdrpc.StatusResponse(header=header, leader=self.leader, dbSize=127)
+        # Field 9 is dbSizeInUse, which the stubs don't know.
+        return etcdrpc.StatusResponse.FromString(answer.SerializeToString() + self.more_of_status)
 
     def stop(self) -> None:
         self.may_answer.set()
@@ -168,6 +172,17 @@ def seconds_to_fail(client: EtcdClient) -> float:
     ]
     with ThreadPoolExecutor(len(calls)) as threads:
         return max(threads.map(measure, calls))
+
+
+@pytest.mark.parametrize(("more", "size"), [(b"\x48\x64", 100), (b"", 127)])
+def test_how_much_of_the_database_is_in_use(
+    start_member: StartMember, connect: Connect, more: bytes, size: int
+) -> None:
+    member = start_member()
+    member.more_of_status = more
+    client = connect(member.port)
+    assert answer_of(client) == 3
+    assert client.database_size() == size
 
 
 def test_the_three_calls(start_member: StartMember, connect: Connect) -> None:

@@ -25,11 +25,12 @@ def test_the_command_line_of_a_member() -> None:
     ]
 
 
-def test_retention_data_folder_and_token_can_be_set() -> None:
-    variables = {"COMPACTION_RETENTION": "1h30m", "DATA_DIR": "/data/etcd", "RECORD_TOKEN": "token-2"}
+def test_retention_data_folder_quota_and_token_can_be_set() -> None:
+    variables = {"COMPACTION_RETENTION": "1h30m", "DATA_DIR": "/data/etcd", "QUOTA": "5", "RECORD_TOKEN": "token-2"}
     arguments = command.start(settings.from_environment(GOOD | variables))
     assert "--auto-compaction-retention=1h30m" in arguments
     assert "--data-dir=/data/etcd" in arguments
+    assert "--quota-backend-bytes=5" in arguments
     assert "--initial-cluster-token=token-2" in arguments
 
 

@@ -61,6 +61,7 @@ def test_a_restore_from_nothing_needs_no_bump() -> None:
         ("DATA_DIR", "data"),
         ("DATA_DIR", ""),
         ("COMPACTION_RETENTION", "15 minutes"),
+        ("QUOTA", "1Gi"),
         ("COMPACTION_RETENTION", ""),
         ("BACKUP_URL", "etcd-backup:8080"),
         ("BACKUP_URL", "http://etcd-backup:8080/"),
