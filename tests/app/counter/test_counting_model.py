@@ -24,7 +24,7 @@ def _quiet_and_quick() -> Iterator[None]:
 
 
 # `make model` tries many more.
-@settings(max_examples=4000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(choices=st.binary(min_size=MOST_BYTES // 2, max_size=MOST_BYTES))
 def test_no_schedule_breaks_the_protocol(choices: bytes) -> None:
     explore(choices)
