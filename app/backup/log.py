@@ -35,11 +35,14 @@ FLUSH_INTERVAL = 0.2
 COMPLETE_INTERVAL = 0.5
 
 # Seconds between two attempts to go on: more each time if it is for the volume, which is read through for each.
-RETRY_INTERVAL = 0.3
+RETRY_INTERVAL = 0.1
 _MOST_RETRY_INTERVAL = 5.0
 
 # Seconds that the volume may take to write something, before that is called a problem.
 _SLOW_AFTER = 2.0
+
+# Seconds in which a member must say that it is there. One whose node is gone says nothing, and the others go on meanwhile.
+CONNECT_TIMEOUT = 0.5
 
 # Seconds in which a member must send something of what others know already, or another one is watched.
 PROGRESS_TIMEOUT = 1.0
@@ -157,7 +160,7 @@ class Log:
         writer = self._writer_for(live)
         endpoint = next(self._endpoints)
         with connect_to(endpoint) as member:
-            if member.status().cluster != live.cluster:
+            if member.status(CONNECT_TIMEOUT).cluster != live.cluster:
                 raise WatchEndedError(f"{endpoint.host}: it is of another cluster than the quorum")
             self._watched = f"{endpoint.host}:{endpoint.port}"
             self._watch = watch = Watch(member.channel, writer.revision + 1)

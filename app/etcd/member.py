@@ -73,8 +73,8 @@ class Member:
     def close(self) -> None:
         self.channel.close()
 
-    def status(self) -> Status:
-        answer = _call(self._maintenance.Status, etcdrpc.StatusRequest())
+    def status(self, timeout: float = CALL_TIMEOUT) -> Status:
+        answer = _call(self._maintenance.Status, etcdrpc.StatusRequest(), timeout)
         header = answer.header
         return Status(header.member_id, header.cluster_id, answer.leader, header.revision, answer.version)
 

@@ -88,7 +88,8 @@ class FakeMember:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def status(self) -> Status:
+    def status(self, timeout: float) -> Status:
+        assert timeout == log_module.CONNECT_TIMEOUT
         return Status(1, self._cluster.cluster, 1, self._cluster.revision, "3.6.16")
 
     def lease_seconds(self, lease: int) -> int:
