@@ -41,7 +41,7 @@ _MOST_RETRY_INTERVAL = 5.0
 # Seconds that the volume may take to write something, before that is called a problem.
 _SLOW_AFTER = 2.0
 
-# Seconds in which a member must say that it is there. One whose node is gone says nothing, and the others go on meanwhile.
+# Seconds in which a member must say that it is there. One whose node is gone says nothing, and others go on meanwhile.
 CONNECT_TIMEOUT = 0.5
 
 # Seconds in which a member must send something of what others know already, or another one is watched.
