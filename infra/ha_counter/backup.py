@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -36,6 +37,9 @@ _NODE_LOSS_SECONDS = 30
 # Scratch members of etcd start there from snapshots: one follows the log, one proves a new snapshot. Each may get as
 # large as a member, and so may the files that they are made from and into.
 _SCRATCH_PER_MEMBER_VOLUME = 4
+
+# What Go's garbage collector keeps each scratch member to, of the memory: two of them run while a snapshot is proven.
+_SCRATCH_MEMORY = Decimal("0.4")
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,7 @@ def _container(args: BackupArgs) -> k8s.core.v1.ContainerArgs:
             variable("LOG_LEVEL", args.settings.log_level),
             # For etcdutl, as for the members. Scratch members get one processor, which backup sees to itself.
             variable_from_limit("GOMAXPROCS", "limits.cpu"),
+            variable("GOMEMLIMIT", str(int(byte_count(args.settings.resources.memory_limit) * _SCRATCH_MEMORY))),
         ],
         ports=[k8s.core.v1.ContainerPortArgs(name="http", container_port=_PORT)],
         volume_mounts=[

@@ -46,6 +46,7 @@ def test_it_is_told_where_etcd_is_and_where_to_keep_what(container: dict[str, An
         {"name": "PORT", "value": "8080"},
         {"name": "LOG_LEVEL", "value": "info"},
         {"name": "GOMAXPROCS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1"}}},
+        {"name": "GOMEMLIMIT", "value": str(2 * 1024**3 * 4 // 10)},
     ]
     assert {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]} == {
         "snapshots": "/snapshots",
@@ -74,7 +75,7 @@ def test_its_resources(pod: dict[str, Any], container: dict[str, Any]) -> None:
     assert pod["terminationGracePeriodSeconds"] == 30
     assert container["resources"] == {
         "requests": {"cpu": "50m", "memory": "128Mi"},
-        "limits": {"cpu": "1", "memory": "1Gi"},
+        "limits": {"cpu": "1", "memory": "2Gi"},
     }
 
 

@@ -48,7 +48,7 @@ ANOTHER_VALUE = {
     "backupCpuRequest": "200m",
     "backupCpuLimit": "2",
     "backupMemoryRequest": "256Mi",
-    "backupMemoryLimit": "2Gi",
+    "backupMemoryLimit": "3Gi",
     "backupLogLevel": "debug",
     "nfsCpuRequest": "200m",
     "nfsCpuLimit": "2",

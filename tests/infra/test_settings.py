@@ -62,7 +62,7 @@ def test_the_defaults() -> None:
                 ),
             ),
             interval=300,
-            resources=ResourceSettings(cpu_request="50m", cpu_limit="1", memory_request="128Mi", memory_limit="1Gi"),
+            resources=ResourceSettings(cpu_request="50m", cpu_limit="1", memory_request="128Mi", memory_limit="2Gi"),
             log_level="info",
         ),
     )
