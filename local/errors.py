@@ -1,6 +1,8 @@
 """What users see when something goes wrong: a sentence that names it and what to do, never a traceback."""
 
 import errno
+import os
+import sys
 from collections.abc import Callable
 
 from rich.console import Console
@@ -14,7 +16,13 @@ def exit_code(command: Callable[[], int]) -> int:
     """Run a command. What it returns, or 1 after an error of the user's world and 130 after Ctrl-C, told on stderr."""
     console = Console(stderr=True)
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Who reads what is printed wants no more, as `head` does. Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except LocalError as error:
         told = str(error)
     except OSError as error:
