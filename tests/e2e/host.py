@@ -120,14 +120,14 @@ def _descendants() -> Iterator[str]:
         while ancestor in parents and ancestor != os.getpid():
             ancestor = parents[ancestor]
         if ancestor == os.getpid() != pid:
-            yield _described(pid)
+            yield from _described(pid)
 
 
 def _services() -> Iterator[str]:
     for pid, _, state in _processes():
         with suppress(FileNotFoundError, ProcessLookupError):
             if state != "Z" and Path(f"/proc/{pid}/comm").read_text().strip() in SERVICES:
-                yield _described(pid)
+                yield from _described(pid)
 
 
 def _processes() -> Iterator[tuple[int, int, str]]:
@@ -138,13 +138,13 @@ def _processes() -> Iterator[tuple[int, int, str]]:
             yield int(file.parent.name), int(parent), state
 
 
-def _described(pid: int) -> str:
-    """Its ID, its command, and the control groups that it is in."""
+def _described(pid: int) -> Iterator[str]:
+    """Its ID, its command, and the control groups that it is in; nothing of one that is ending."""
     with suppress(FileNotFoundError, ProcessLookupError):
         groups = {line.rpartition(":")[2] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()}
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        return f"{pid} {command} in {' '.join(sorted(groups))}"
-    return ""
+        if command:  # it is gone with the memory, before the process is
+            yield f"{pid} {command} in {' '.join(sorted(groups))}"
 
 
 def _groups(root: Path) -> Iterator[str]:
