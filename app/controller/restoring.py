@@ -1,0 +1,169 @@
+"""No quorum answers, and none can any more: a new epoch begins from the newest source, once all of them are known."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from controller.actions import Action, DeletePod, MakeFile
+from controller.conditions import Condition, condition, is_ahead, may_be_quorum
+from controller.decision import Case, Decision, changed, pods
+from controller.epochs import following, next_number
+from controller.facts import SILENT
+from controller.record import FROM_NOTHING
+from member.starting import Answer, File, Report, Save, Wait
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is known of the sources of a new epoch.
+
+    Attributes:
+        files: Made of those that are known.
+        lacking: What is not known yet, in words. While there is something, nothing is decided.
+        actions: What makes it known.
+        answers: For those that are to make a file of their folder.
+    """
+
+    files: tuple[File, ...]
+    lacking: tuple[str, ...]
+    actions: tuple[Action, ...]
+    answers: dict[int, Answer]
+
+    def newest(self) -> File | None:
+        """Return the one to begin with; None if there is none, or not all are known."""
+        if self.lacking:
+            return None
+        return max(self.files, key=lambda file: (file.epoch, file.revision, file.made_of == "chain"), default=None)
+
+
+def begin_anew(case: Case) -> Decision | None:
+    """None answers or can, and the epoch began with nothing and never had a quorum: nothing was counted in it.
+
+    So another one begins with nothing. (Counters count nothing where key `epoch` is not there; it is put only after the
+    record says `formed`.)
+    """
+    epoch = case.cluster.epoch
+    if epoch.source.made_of != FROM_NOTHING or epoch.formed or may_be_quorum(case.cluster, case.facts):
+        return None
+    cluster = following(case, None)
+    says = f"epoch {epoch.number} lost members before anything was counted: epoch {cluster.epoch.number} begins anew"
+    return Decision("begin_anew", says, changed(case, cluster))
+
+
+def restore(case: Case) -> Decision | None:
+    """None answers, and so many say that their data are gone that the rest can't be one: restore the newest source.
+
+    Wait while a source is not known: backup is silent or has nothing that can be restored, a member that may have more
+    is silent, or a file is still being made.
+    """
+    if may_be_quorum(case.cluster, case.facts):
+        return None
+    return continue_from_newest(case, frozenset())
+
+
+def continue_from_newest(case: Case, gone: Set[int]) -> Decision:
+    """Begin the next epoch from the newest source, or say which one is waited for.
+
+    Args:
+        case: What is decided from.
+        gone: The members of which a person says that they don't come back.
+    """
+    sources = known_sources(case, gone)
+    newest = sources.newest()
+    if newest is None:
+        lacking = "; ".join(sources.lacking) or "there is nothing to restore from; `make restore EMPTY=yes` decides"
+        reason = f"the data of too many members are gone, and a restore waits: {lacking}"
+        return Decision(
+            "restore",
+            reason,
+            actions=(*sources.actions, *stop_running(case)),
+            answers=_while_waiting(case, sources, reason),
+        )
+    cluster = following(case, newest)
+    says = (
+        f"the data of too many members are gone: epoch {cluster.epoch.number} begins from {newest.made_of}, "
+        f"revision {newest.revision} of epoch {newest.epoch}"
+    )
+    return Decision("restore", says, changed(case, cluster), stop_running(case))
+
+
+def known_sources(case: Case, gone: Set[int]) -> Sources:
+    """Return all that a new epoch may begin with: backup's chain, and every folder that a member reports."""
+    files: list[File] = []
+    lacking: list[str] = []
+    actions: list[Action] = []
+    answers: dict[int, Answer] = {}
+    made_for = next_number(case)
+    for member in sorted(case.facts.members):
+        report = case.facts.report(member)
+        if report is None or not _is_source(case, report):
+            continue
+        if report.file is not None and report.file.made_for == made_for:
+            files.append(report.file)
+        elif not report.unusable:
+            lacking.append(f"etcd-{member} makes a file of what it has")
+            answers[member] = Save(made_for, "others can't be a quorum any more, and may need what it has")
+    lacking += [f"etcd-{member} is stopped, and says what it has" for member in _running(case)]
+    _add_chain(case, made_for, files, lacking, actions)
+    lacking += _silent(case, gone)
+    return Sources(tuple(files), tuple(lacking), tuple(actions), answers)
+
+
+def stop_running(case: Case) -> tuple[DeletePod, ...]:
+    """Delete the pods of those that run: so they ask, and are told what to do. Alone they would run on for ever."""
+    return tuple(DeletePod(member, case.facts.seen(member).pod) for member in _running(case))
+
+
+def _running(case: Case) -> list[int]:
+    return [
+        member for member, seen in case.facts.members.items() if seen.pod and case.facts.running(member) is not None
+    ]
+
+
+def _is_source(case: Case, report: Report) -> bool:
+    folder = report.folder
+    return folder is not None and folder.log and not is_ahead(case.cluster, report.member, folder)
+
+
+def _add_chain(case: Case, made_for: int, files: list[File], lacking: list[str], actions: list[Action]) -> None:
+    if not case.facts.has_backup:
+        return
+    backup = case.facts.answer_of_backup()
+    if backup is None:
+        lacking.append("backup is silent; it goes on when it answers, or `make restore` decides")
+        return
+    chain = backup.chain
+    if chain is None:
+        lacking.append("backup has no proven snapshot; `make restore` decides")
+        return
+    made = [
+        file
+        for file in backup.files
+        if (file.made_of, file.made_for, file.epoch) == ("chain", made_for, chain.epoch)
+        and file.revision >= chain.revision
+    ]
+    files += made[:1]
+    if not made:
+        lacking.append(f"backup makes a file of its snapshots and log{backup.fault and f' ({backup.fault})'}")
+        actions.append(MakeFile("chain", made_for))
+
+
+def _silent(case: Case, gone: Set[int]) -> list[str]:
+    """Return who says nothing and may have more than all others."""
+    found = []
+    for voter in case.cluster.voters:
+        if voter.member in gone or condition(case.cluster, case.facts, voter) is not Condition.SILENT:
+            continue
+        since = case.facts.seen(voter.member).silent_since
+        if case.facts.now - since < SILENT or not case.facts.log_did_not_lag():
+            found.append(voter.member)
+    if not found:
+        return []
+    return [f"{pods(found)} is silent and may have more; `make replace-member N` or `make restore` decides without it"]
+
+
+def _while_waiting(case: Case, sources: Sources, reason: str) -> dict[int, Answer]:
+    answers: dict[int, Answer] = {}
+    for member in case.facts.members:
+        if case.facts.report(member) is not None:
+            answers[member] = sources.answers.get(member, Wait(reason))
+    return answers
