@@ -5,7 +5,7 @@ Here a life is let start for the first time: the record says so before the membe
 
 from dataclasses import replace
 
-from controller.conditions import file_of, is_ahead, is_life
+from controller.conditions import file_of, is_ahead, is_life, quorum_of
 from controller.facts import Facts
 from controller.record import FROM_NOTHING, UNKNOWN_LIFE, Cluster, Kind, Voter
 from member.starting import Answer, Folder, Join, New, Report, Restore, Start, Wait
@@ -83,22 +83,22 @@ def _make(cluster: Cluster, facts: Facts, voter: Voter) -> Answer:
     file = file_of(cluster, facts)
     if file is None:
         return Wait(f"epoch {epoch.number} begins with a file made of {epoch.source.made_of}, which nobody serves now")
-    if epoch.source.made_of == f"member {voter.member}" and (others := _without_folder(cluster, facts, voter.member)):
-        return Wait(f"it serves the file that others start from: {others}")
+    if epoch.source.made_of == f"member {voter.member}" and not _have_folders(cluster, facts, voter.member):
+        return Wait("it serves the file that the others begin with, until they have it")
     return Restore(epoch.number, voter.life, epoch.token, _founders(cluster), file, epoch.bump)
 
 
-def _without_folder(cluster: Cluster, facts: Facts, besides: int) -> list[int]:
-    """Return the members that ask, and have no folder of this epoch yet."""
-    lacking = []
-    for voter in cluster.voters:
-        report = facts.report(voter.member)
-        if voter.member == besides or voter.folder or report is None:
-            continue
-        marker = report.folder.marker if report.folder is not None else None
-        if marker is None or marker.epoch != cluster.epoch.number:
-            lacking.append(voter.member)
-    return lacking
+def _have_folders(cluster: Cluster, facts: Facts, besides: int) -> bool:
+    """Return whether all others that ask have a folder of this epoch, and enough of them for a quorum with this one."""
+    others = [voter for voter in cluster.voters if voter.member != besides]
+    have = [voter for voter in others if voter.folder or _is_made(cluster, facts.report(voter.member))]
+    lack = [voter for voter in others if voter not in have and facts.report(voter.member) is not None]
+    return not lack and len(have) + 1 >= quorum_of(cluster.epoch.founders)
+
+
+def _is_made(cluster: Cluster, report: Report | None) -> bool:
+    marker = report.folder.marker if report is not None and report.folder is not None else None
+    return marker is not None and marker.epoch == cluster.epoch.number
 
 
 def _note_life(cluster: Cluster, voter: Voter, folder: Folder) -> tuple[Cluster, Voter]:

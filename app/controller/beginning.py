@@ -83,26 +83,27 @@ def _is_untouched(facts: Facts) -> bool:
 
 def _why_not_the_first(facts: Facts) -> str:
     """Return what speaks against a first start; "" if nothing does."""
-    backup, size = facts.answer_of_backup(), facts.to_begin_with()
+    backup = facts.answer_of_backup()
     if facts.has_backup and backup is None:
         return "backup does not answer, and only it knows whether there are snapshots; it decides when it does"
     if backup is not None and backup.snapshots:
         return "backup has snapshots; `make restore` decides"
-    with_data = [report.member for report in _reports(facts) if report.folder is not None]
+    members = facts.who_may_have_data()
+    if not members:
+        return "there are no pods; `kubectl scale` decides"
+    with_data = [member for member in members if _has_data(facts, member)]
     if with_data:
         return f"{pods(with_data)} has data; `make restore` decides"
-    others = [
-        member
-        for member, seen in facts.members.items()
-        if member >= size and seen.claim is not None and seen.claim.made < facts.record_made
-    ]
-    if others:
-        return f"there are volumes of {pods(others)} from before it; `make restore` decides"
-    silent = [member for member in range(size) if facts.report(member) is None]
+    silent = [member for member in members if facts.report(member) is None]
     late = [member for member in silent if not _may_be_left_out(facts, member)]
-    if late or len(silent) * 2 >= size:
+    if late or len(silent) * 2 >= len(members):
         return f"{pods(late or silent)} is silent; it decides when it answers, or `make restore` does"
     return ""
+
+
+def _has_data(facts: Facts, member: int) -> bool:
+    report = facts.report(member)
+    return facts.running(member) is not None or (report is not None and report.folder is not None)
 
 
 def _may_be_left_out(facts: Facts, member: int) -> bool:

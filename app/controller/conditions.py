@@ -130,5 +130,6 @@ def file_is_gone(cluster: Cluster, facts: Facts) -> bool:
         return False
     kind, _, member = source.made_of.partition(" ")
     if kind == "member":
-        return facts.report(int(member)) is not None
+        # Once its etcd runs, it serves no file any more.
+        return facts.report(int(member)) is not None or facts.running(int(member)) is not None
     return not facts.has_backup or facts.answer_of_backup() is not None

@@ -50,9 +50,9 @@ def first(number: int, token: str, size: int) -> Cluster:
 def unwritten(facts: Facts) -> Cluster:
     """Return what an empty record has to be taken for, by what others know: every member may have been let start.
 
-    Its epoch is the newest that anybody knows of, and the members are all that are wanted, or say something.
+    Its epoch is the newest that anybody knows of, and its members are all that there are, however many are wanted.
     """
-    members = sorted({*range(facts.to_begin_with()), *(member for member in facts.members if facts.report(member))})
+    members = facts.who_may_have_data()
     lives = max((marker.life for marker in _markers(facts)), default=UNKNOWN_LIFE)
     return Cluster(
         epoch=Epoch(newest_known(facts), "", 0, Source(FROM_BEFORE), formed=True),

@@ -1,14 +1,15 @@
 """What is known at the moment of a decision: what members, a quorum of them, backup and Kubernetes said, and when.
 
 Whoever gathers it reads the record, then asks a quorum, backup and Kubernetes, and takes `now` last: so what a quorum
-shows is never older than what is written. Reports count that came since the record named this controller.
+shows is never older than what is written. Reports count that came since the record named this controller, and until
+they are answered by something that may change what they say.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from member.starting import File, Report
+from member.starting import Answer, File, Report, Save, Wait
 
 # Seconds after which what somebody said is no longer taken for how things are.
 FRESH = 10.0
@@ -64,6 +65,11 @@ class Seen:
     silent_since: float = math.inf
     pod: str = ""
     claim: Claim | None = None
+
+
+def changes_nothing(answer: Answer) -> bool:
+    """Return whether a member that hears this stays as it said it is: if not, its report counts no more."""
+    return isinstance(answer, Wait | Save)
 
 
 NOBODY = Seen()
@@ -186,6 +192,11 @@ class Facts:
     def to_begin_with(self) -> int:
         """Return how many members a first epoch has: those of the wanted that have pods; more come later."""
         return self.wanted if self.scale is None else min(self.wanted, self.scale.replicas)
+
+    def who_may_have_data(self) -> list[int]:
+        """Return all that a first epoch has, and all that there are besides: fewer may be wanted than there were."""
+        others = (member for member, seen in self.members.items() if seen.pod or seen.claim is not None)
+        return sorted({*range(self.to_begin_with()), *others})
 
     def seen(self, member: int) -> Seen:
         """Return what is known of a member, be it nothing."""

@@ -17,9 +17,11 @@ def with_what_is_shown(cluster: Cluster, quorum: Quorum, now: float) -> Cluster:
     change = cluster.change
     if change is not None and (done := _done(cluster, change, quorum, now)) is not None:
         cluster = replace(done, change=None)
-    ids = {entry.id: entry for entry in quorum.entries}
-    present = [voter for voter in cluster.voters if voter.entry in ids]
-    return replace(cluster, voters=tuple(replace(voter, learner=ids[voter.entry].learner) for voter in present))
+    learners = {entry.id: entry.learner for entry in quorum.entries}
+    if all(learners.get(voter.entry) is voter.learner for voter in cluster.voters):
+        return cluster
+    present = [voter for voter in cluster.voters if voter.entry in learners]
+    return replace(cluster, voters=tuple(replace(voter, learner=learners[voter.entry]) for voter in present))
 
 
 def _done(cluster: Cluster, change: Change, quorum: Quorum, now: float) -> Cluster | None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from controller.actions import Action, MakeFile
+from controller.answers import all_wait
 from controller.conditions import Condition, condition, configurations, is_life, may_be_quorum, quorum_of
 from controller.decision import Case, Decision, pods
 from controller.epochs import following, next_number
@@ -13,6 +14,9 @@ from controller.restoring import continue_from_newest, stop_running
 from controller.standing import standing_actions
 from member.marker import Marker, State
 from member.starting import Answer, File, Hold, Report, Save, Wait
+
+# Why the epoch rises.
+_ASKED = "a person asked for it"
 
 
 def on_purpose(case: Case) -> Decision | None:
@@ -53,9 +57,8 @@ def _replace(case: Case, request: Request) -> Decision | None:
         return _done(case, request, begun(discarded, change), f"etcd-{request.member} is taken for gone, and replaced")
     if may_be_quorum(cluster, case.facts, {request.member}):
         return None
-    return _hold(case, request) or _with_step(
-        continue_from_newest(replace_cluster(case, discarded), {request.member}), request, DONE
-    )
+    taken_for_gone = replace(case, cluster=discarded)
+    return _hold(case, request) or _done_by(request, continue_from_newest(taken_for_gone, {request.member}, _ASKED))
 
 
 def _restore(case: Case, request: Request) -> Decision:
@@ -65,7 +68,7 @@ def _restore(case: Case, request: Request) -> Decision:
         return held
     if request.wish is Wish.CONTINUE:
         silent = frozenset(voter.member for voter in case.cluster.voters)
-        return _with_step(continue_from_newest(case, silent), request, DONE)
+        return _done_by(request, continue_from_newest(case, silent, _ASKED))
     if request.wish is Wish.EMPTY:
         return _risen(case, request, None)
     return _restore_from(case, request)
@@ -79,7 +82,7 @@ def _restore_from(case: Case, request: Request) -> Decision:
     if file is not None:
         return _risen(case, request, file)
     reason = f"a restore was asked for, and waits for a file made of {made_of}; `make restore` may ask for another one"
-    answers: dict[int, Answer] = _all_wait(case, reason)
+    answers = all_wait(case.facts, reason)
     if request.wish is Wish.MEMBER:
         if request.member in answers:
             answers[request.member] = Save(made_for, reason)
@@ -163,15 +166,6 @@ def _file(facts: Facts, made_of: str, made_for: int) -> File | None:
     return next((file for file in files if (file.made_of, file.made_for) == (made_of, made_for)), None)
 
 
-def _all_wait(case: Case, reason: str) -> dict[int, Answer]:
-    return {member: Wait(reason) for member in case.facts.members if case.facts.report(member) is not None}
-
-
-def replace_cluster(case: Case, cluster: Cluster) -> Case:
-    """Return the case with another cluster, which its record does not say yet."""
-    return replace(case, cluster=cluster)
-
-
 def _with_discarded(case: Case, member: int) -> Cluster:
     pod = case.facts.seen(member).pod
     if not pod or (member, pod) in case.cluster.discarded:
@@ -185,8 +179,7 @@ def _done(case: Case, request: Request, cluster: Cluster, says: str) -> Decision
     return Decision("on_purpose", says, record, (*actions, *standing_actions(case)))
 
 
-def _with_step(decision: Decision, request: Request, step: str) -> Decision:
-    """Note how far the request is, where the record is written at all."""
-    if decision.record is None:
-        return replace(decision, row="on_purpose")
-    return replace(decision, row="on_purpose", record=replace(decision.record, step=(request.id, step)))
+def _done_by(request: Request, decision: Decision) -> Decision:
+    """Note that the request is done, if the decision writes the record at all."""
+    record = None if decision.record is None else replace(decision.record, step=(request.id, DONE))
+    return replace(decision, row=on_purpose.__name__, record=record)

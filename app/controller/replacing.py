@@ -7,7 +7,7 @@ from controller.conditions import Condition, condition, file_is_gone, is_ahead
 from controller.decision import Case, Decision, changed
 from controller.facts import Entry, Quorum
 from controller.membership import action_of, addition, begun, is_joining, promotion, removal, with_what_is_shown
-from controller.record import Change, Cluster, Record, Voter
+from controller.record import Change, Cluster, Voter
 from controller.standing import standing_actions
 from member.starting import Report
 
@@ -16,6 +16,12 @@ CRASHES = 5
 _WELL = 600.0
 # Seconds in which a member is replaced for one once.
 _LOOP_PAUSE = 3600.0
+
+# Why a member is replaced.
+_GONE = "its data are gone"
+_NO_FILE = "the file that it would begin with is gone"
+_CORRUPT = "a CORRUPT alarm says that its data differ from the others'"
+_LOOPS = "it is in a crash loop"
 
 
 def replace_members(case: Case) -> Decision | None:
@@ -45,7 +51,7 @@ def _steps(case: Case, quorum: Quorum) -> list[tuple[Change, str]]:
     """Return what may be done now, in the order in which it is done."""
     steps = [
         (change, why)
-        for voter, why in to_be_replaced(case, quorum)
+        for voter, why in _to_be_replaced(case, quorum)
         if (change := removal(quorum, voter.entry, voter.member))
     ]
     steps += [
@@ -59,13 +65,13 @@ def _steps(case: Case, quorum: Quorum) -> list[tuple[Change, str]]:
     if not is_joining(case, quorum):
         steps += [
             (change, "it is to be a member, and asks")
-            for member in missing(case)
+            for member in _missing(case)
             if _asks(case, member) and (change := addition(case, quorum, member))
         ]
     return steps
 
 
-def to_be_replaced(case: Case, quorum: Quorum) -> list[tuple[Voter, str]]:
+def _to_be_replaced(case: Case, quorum: Quorum) -> list[tuple[Voter, str]]:
     """Return the voters that are of no use, and why."""
     corrupt = quorum.corrupt if 0 not in quorum.corrupt else frozenset[int]()
     is_lost = file_is_gone(case.cluster, case.facts)
@@ -74,21 +80,17 @@ def to_be_replaced(case: Case, quorum: Quorum) -> list[tuple[Voter, str]]:
         how = condition(case.cluster, case.facts, voter)
         report = case.facts.report(voter.member)
         if how is Condition.GONE:
-            found.append((voter, "its data are gone"))
+            found.append((voter, _GONE))
         elif how is Condition.UNBORN and is_lost and voter.joined is None and report and report.folder is None:
-            found.append((voter, "the file that it would begin with is gone"))
+            found.append((voter, _NO_FILE))
         elif voter.entry in corrupt:
-            found.append((voter, LOOKS_CORRUPT))
+            found.append((voter, _CORRUPT))
         elif report is not None and how is Condition.HERE and _is_in_crash_loop(case, quorum, voter, report):
-            found.append((voter, LOOPS))
+            found.append((voter, _LOOPS))
     return found
 
 
-LOOPS = "it is in a crash loop"
-LOOKS_CORRUPT = "a CORRUPT alarm says that its data differ from the others'"
-
-
-def missing(case: Case) -> list[int]:
+def _missing(case: Case) -> list[int]:
     """Return the members that are to be there and have no entry."""
     return [member for member in range(case.cluster.size) if case.cluster.voter(member) is None]
 
@@ -101,7 +103,7 @@ def _asks(case: Case, member: int) -> bool:
 
 def _without_what_is_discarded(case: Case, cluster: Cluster) -> Cluster:
     left = tuple((member, pod) for member, pod in cluster.discarded if case.facts.seen(member).pod == pod)
-    return replace(cluster, discarded=left)
+    return replace(cluster, discarded=left) if left != cluster.discarded else cluster
 
 
 def _unknown(case: Case, quorum: Quorum) -> list[Entry]:
@@ -123,7 +125,7 @@ def _is_in_crash_loop(case: Case, quorum: Quorum, voter: Voter, report: Report) 
 
 def _noted(case: Case, cluster: Cluster, change: Change, why: str) -> Cluster:
     """Note that a member is replaced for a crash loop, and which life comes of that."""
-    if why != LOOPS:
+    if why != _LOOPS:
         return cluster
     past = cluster.past_of(change.member)
     return cluster.with_past(replace(past, looped=case.facts.now, looped_life=past.life + 1))
@@ -131,7 +133,7 @@ def _noted(case: Case, cluster: Cluster, change: Change, why: str) -> Cluster:
 
 def _decided(case: Case, cluster: Cluster, says: str) -> Decision:
     answered, answers = answer_all(cluster, case.facts)
-    record: Record | None = changed(case, answered)
+    record = changed(case, answered)
     actions = action_of(cluster.change) if cluster.change is not None else ()
     return Decision("replace_members", says, record, (*actions, *standing_actions(case)), answers)
 

@@ -57,21 +57,22 @@ def restore(case: Case) -> Decision | None:
     """
     if may_be_quorum(case.cluster, case.facts):
         return None
-    return continue_from_newest(case, frozenset())
+    return continue_from_newest(case, frozenset(), "the data of too many members are gone")
 
 
-def continue_from_newest(case: Case, gone: Set[int]) -> Decision:
+def continue_from_newest(case: Case, gone: Set[int], why: str) -> Decision:
     """Begin the next epoch from the newest source, or say which one is waited for.
 
     Args:
         case: What is decided from.
         gone: The members of which a person says that they don't come back.
+        why: Why there is to be a new epoch.
     """
     sources = known_sources(case, gone)
     newest = sources.newest()
     if newest is None:
         lacking = "; ".join(sources.lacking) or "there is nothing to restore from; `make restore EMPTY=yes` decides"
-        reason = f"the data of too many members are gone, and a restore waits: {lacking}"
+        reason = f"{why}, and a restore waits: {lacking}"
         return Decision(
             "restore",
             reason,
@@ -80,7 +81,7 @@ def continue_from_newest(case: Case, gone: Set[int]) -> Decision:
         )
     cluster = following(case, newest)
     says = (
-        f"the data of too many members are gone: epoch {cluster.epoch.number} begins from {newest.made_of}, "
+        f"{why}: epoch {cluster.epoch.number} begins from {newest.made_of}, "
         f"revision {newest.revision} of epoch {newest.epoch}"
     )
     return Decision("restore", says, changed(case, cluster), stop_running(case))

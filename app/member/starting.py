@@ -52,7 +52,7 @@ class Report:
         member: Its number: N of pod etcd-N.
         pod: Which pod of that name it is.
         folder: None: there is none.
-        file: What it made of its folder for others to start from, and serves.
+        file: What it made of its folder for others to start from, and serves. Once etcd has run since, it is none.
         unusable: Why no such file could be made; "" if none was wanted or it is there.
         crashes: How often etcd ended by itself in the last ten minutes.
         full: Whether the volume has no space left.

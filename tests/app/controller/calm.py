@@ -7,7 +7,7 @@ from controller.record import Wish
 from tests.app.controller.world import Controller, Faults, Pod, ViolationError, World
 
 # Rounds after which a world that is not whole is taken for stuck.
-_ROUNDS = 40
+_ROUNDS = 80
 # Seconds that it is left alone when nothing happens any more: longer than any time limit there is.
 _WAITS = (70.0, 400.0, 700.0, 4000.0)
 _MOST_STEPS = 12

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from enum import Enum, auto
 from functools import cache
 
 from tests.app.controller.calm import calm_down, is_whole, pass_of, round_of
@@ -48,23 +49,36 @@ _MOST_FAULTS = Faults(
 _SIZES = (3, 3, 3, 5, 1)
 
 
+class Beginning(Enum):
+    """How a schedule finds the deployment."""
+
+    NEW = auto()  # its members have never started
+    RUNS = auto()  # it counts
+    OF_BEFORE = auto()  # it counts, and no controller has ever been there
+
+
+_BEGINNINGS = (Beginning.NEW, Beginning.OF_BEFORE, Beginning.RUNS, Beginning.RUNS, Beginning.RUNS)
+
+
 def world_of(left: Iterator[int]) -> World:
     """The world that the first of the choices make."""
 
     def choose(options: int) -> int:
         return next(left, 0) % options
 
-    size, has_backup, runs = _SIZES[choose(len(_SIZES))], choose(6) != 0, choose(4) != 0
+    size, has_backup, begins = _SIZES[choose(len(_SIZES))], choose(6) != 0, _BEGINNINGS[choose(len(_BEGINNINGS))]
     # Few kinds of faults at once: with all of them, each would come too seldom to get far.
     faults = Faults(**{fault.name: _some(choose(256), getattr(_MOST_FAULTS, fault.name)) for fault in fields(Faults)})
-    return beginning(size, faults, has_backup=has_backup, runs=runs)
+    return beginning(size, faults, begins, has_backup=has_backup)
 
 
-def beginning(size: int, faults: Faults, *, has_backup: bool, runs: bool) -> World:
-    """A deployment that counts, or one whose members have never started."""
-    if not runs:
+def beginning(size: int, faults: Faults, begins: Beginning, *, has_backup: bool = True) -> World:
+    """A deployment as the schedule finds it."""
+    if begins is Beginning.NEW:
         return World(size, replace(faults), has_backup=has_backup)
     world: World = pickle.loads(_running(size, has_backup))
+    if begins is Beginning.OF_BEFORE:
+        world.become_one_of_before()
     world.faults = replace(faults)
     return world
 

@@ -428,7 +428,9 @@ def young(member: int) -> object:
         ({"members": NONE_ASKS | {2: silent(2)}}, "etcd-2 is silent"),
         ({"members": NONE_ASKS | {2: silent(2, seconds=59)}, "record_made": 0.0}, "etcd-2 is silent"),
         ({"members": NONE_ASKS | {1: young(1), 2: young(2)}, "record_made": LONG_AGO}, "is silent"),
-        ({"members": NONE_ASKS | {3: silent(3)}}, "volumes of etcd-3"),
+        # Fewer are wanted than there were.
+        ({"members": NONE_ASKS | {3: silent(3)}}, "etcd-3 is silent"),
+        ({"members": NONE_ASKS | {2: runs(2)}, "wanted": 1}, "etcd-2 has data"),
     ],
 )
 def test_what_may_be_no_first_start_waits(change: dict[str, object], reason: str) -> None:

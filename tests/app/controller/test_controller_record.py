@@ -18,7 +18,7 @@ from controller.record import (
     to_data,
 )
 from tests.app.controller.cases import counting
-from tests.app.controller.explore import beginning, run
+from tests.app.controller.explore import Beginning, beginning, run
 from tests.app.controller.world import Faults
 
 FULL = replace(
@@ -49,7 +49,7 @@ def test_what_was_written_is_read(record: Record) -> None:
 
 
 def test_all_that_the_model_comes_to_can_be_written() -> None:
-    world = beginning(3, Faults(volumes=2, wishes=1, kills=1, sizes=1), has_backup=True, runs=False)
+    world = beginning(3, Faults(volumes=2, wishes=1, kills=1, sizes=1), Beginning.NEW)
     run(world, iter(bytes(range(1, 250, 3))))
     assert from_data(to_data(world.record)) == world.record
 

@@ -21,7 +21,7 @@ from controller.facts import Facts, Quorum
 from controller.record import FROM_NOTHING, Cluster, Request, Voter, Wish
 from member import starting
 from member.marker import Marker, State
-from tests.app.controller.explore import MOST_BYTES, beginning, run
+from tests.app.controller.explore import MOST_BYTES, Beginning, beginning, run
 from tests.app.controller.world import Faults, ViolationError, World
 
 Patch = pytest.MonkeyPatch
@@ -37,7 +37,8 @@ class Weakened:
         breaks: What the rule says that is broken.
         seed: Of schedules among which one that breaks it comes early.
         size: How many members there are.
-        runs: Whether they count already.
+        wanted: How many are wanted; 0: as many.
+        begins: How a schedule finds the deployment.
     """
 
     weaken: Callable[[Patch], None]
@@ -45,11 +46,14 @@ class Weakened:
     breaks: str
     seed: int = 0
     size: int = 3
-    runs: bool = True
+    wanted: int = 0
+    begins: Beginning = Beginning.RUNS
 
     def play(self, choices: bytes) -> None:
         """Run one schedule to its end. Raises ViolationError."""
-        run(beginning(self.size, self.faults, has_backup=True, runs=self.runs), iter(choices))
+        world = beginning(self.size, self.faults, self.begins)
+        world.wanted = self.wanted or self.size
+        run(world, iter(choices))
 
     def find(self, schedules: int) -> tuple[int, bytes] | None:
         """Return which schedule is the first that breaks the rule, and that schedule; None if none does."""
@@ -107,6 +111,11 @@ def stale_reports_count(patch: Patch) -> None:
     patch.setattr("controller.facts.FRESH", math.inf)
 
 
+def reports_to_another_controller_count(patch: Patch) -> None:
+    """However fresh: the other controller may have let start since who had no folder then."""
+    patch.setattr(World, "forgets", False)
+
+
 def silence_is_no_folder(patch: Patch) -> None:
     condition = conditions.condition
 
@@ -131,6 +140,8 @@ def an_old_hold_counts(patch: Patch) -> None:
         return marker.state is State.HELD
 
     patch.setattr(on_purpose, "is_on_hold", held)
+    # What a member said before it was told to start counts, too.
+    patch.setattr(World, "drops_answered", False)
 
 
 def a_member_is_replaced_without_a_hold(patch: Patch) -> None:
@@ -237,61 +248,81 @@ def _in_rows(patch: Patch, name: str, weaker: Callable[[Case], Decision | None])
 
 WEAKENED = {
     "no question before the first start": Weakened(
-        starts_are_not_asked_for, Faults(volumes=3, restarts=2), "starts again", runs=False
+        starts_are_not_asked_for, Faults(volumes=3, restarts=2), "starts again", begins=Beginning.NEW
     ),
     "the marker after the start": Weakened(
-        the_marker_comes_after_the_start, Faults(logs=2, restarts=2), "starts again|two quorums", runs=False
+        the_marker_comes_after_the_start,
+        Faults(logs=2, restarts=2),
+        "starts again|two quorums",
+        seed=14,
+        begins=Beginning.NEW,
     ),
     "the record after the actions": Weakened(
         acts_before_it_writes,
         Faults(volumes=3, kills=2, restarts=2, twins=1, lost=1),
         "starts again|two quorums|could go on",
-        runs=False,
+        seed=29,
+        begins=Beginning.NEW,
     ),
     "one token for all epochs": Weakened(
         one_token_for_all_epochs,
         Faults(volumes=4, outages=3, wishes=2, pauses=3, minorities=2, unanswered=3),
         "starts again|two quorums|told after",
+        seed=3,
     ),
     "stale reports": Weakened(
         stale_reports_count,
-        Faults(volumes=4, twins=1, outages=3, pauses=3, kills=1, unanswered=2, restarts=2),
+        Faults(volumes=3, twins=1, restarts=3),
         "could go on|starts again|two changes|two quorums",
+        seed=13,
+        begins=Beginning.NEW,
     ),
-    "silence is no folder": Weakened(silence_is_no_folder, Faults(outages=3, restarts=2, pauses=3), "could go on"),
+    "reports from before another controller decided": Weakened(
+        reports_to_another_controller_count,
+        Faults(volumes=3, twins=1, restarts=3),
+        "could go on|starts again",
+        seed=49,
+        begins=Beginning.NEW,
+    ),
+    "silence is no folder": Weakened(
+        silence_is_no_folder, Faults(outages=3, restarts=2, pauses=3), "could go on", seed=3
+    ),
     "a change counts as done": Weakened(
         a_change_counts_as_done,
-        Faults(volumes=2, restarts=2, sizes=1, kills=2),
+        Faults(volumes=1, restarts=1, kills=1),
         "could go on",
-        size=1,
+        seed=22,
+        wanted=1,
     ),
     "an old hold for a new request": Weakened(
-        an_old_hold_counts, Faults(wishes=3, withdrawals=2, outages=4, unanswered=2), "could go on"
+        an_old_hold_counts, Faults(wishes=3, withdrawals=2, outages=4, unanswered=2), "could go on", seed=50
     ),
     "a member is replaced without a hold": Weakened(
         a_member_is_replaced_without_a_hold,
         Faults(volumes=2, outages=3, replacements=2, unanswered=2, pauses=2),
         "could go on",
+        seed=1,
     ),
     "one state for made and started": Weakened(
-        made_is_started, Faults(volumes=4, unanswered=6, restarts=2, wishes=2), "starts again|could go on"
+        made_is_started, Faults(volumes=4, unanswered=6, restarts=2, wishes=2), "starts again|could go on", seed=100
     ),
     "no hold": Weakened(no_hold, Faults(wishes=2), "could go on"),
     "a request needs a quorum": Weakened(requests_need_a_quorum, Faults(vaults=1, volumes=4), "no command decides"),
     "adopted lives never started": Weakened(
         adopted_lives_never_started,
-        Faults(deletions=1, volumes=5),
+        Faults(volumes=5, restarts=3),
         "two quorums|something had been counted|starts again",
+        begins=Beginning.OF_BEFORE,
     ),
     "the epoch rises while nobody has started": Weakened(
         the_epoch_rises_while_nobody_started, Faults(volumes=5), "stuck"
     ),
-    "a survivor runs on": Weakened(survivors_run_on, Faults(volumes=4, wishes=1), "stuck"),
+    "a survivor runs on": Weakened(survivors_run_on, Faults(volumes=4, wishes=1), "stuck", seed=7),
     "pods go before their entries": Weakened(pods_go_before_their_entries, Faults(sizes=2), "before its entry"),
     "two changes at once": Weakened(
-        a_change_begins_before_the_last_is_done, Faults(volumes=3, sizes=2, lost=3, late=2), "two changes"
+        a_change_begins_before_the_last_is_done, Faults(volumes=3, sizes=2, lost=3, late=2), "two changes", seed=65
     ),
     "whoever answers gives the ID": Weakened(
-        whoever_answers_gives_the_id, Faults(volumes=2, deafness=2), "starts again", size=5
+        whoever_answers_gives_the_id, Faults(volumes=2, deafness=2), "starts again", seed=17, size=5
     ),
 }

@@ -26,7 +26,7 @@ from controller.actions import (
 from controller.conditions import quorum_of
 from controller.decide import decide
 from controller.decision import Decision
-from controller.facts import Backup, Chain, Claim, Entry, Facts, Heard, Quorum, Running, Scale, Seen
+from controller.facts import Backup, Chain, Claim, Entry, Facts, Heard, Quorum, Running, Scale, Seen, changes_nothing
 from controller.record import Cluster, Kind, Record, Request, Wish
 from member.marker import Marker, State
 from member.starting import (
@@ -127,6 +127,7 @@ class Pod:
     asked: "Controller | None" = None
     reason: str = ""
     file: File | None = None
+    confirmed: int = 0
     crashes: int = 0
 
     @property
@@ -159,6 +160,9 @@ class World:
 
     # Whether a controller forgets what members told it before it became the one that decides.
     forgets = True
+
+    # Whether it forgets what a member told it when the answer may change that.
+    drops_answered = True
 
     def __init__(self, size: int, faults: Faults, *, has_backup: bool = True) -> None:
         """Make a deployment whose members have never started."""
@@ -195,6 +199,19 @@ class World:
         self.says = ""
         self._is_late = False
         self.reconcile()
+
+    def become_one_of_before(self) -> None:
+        """Have it be of the version before: no markers, an empty record, no key `epoch`."""
+        self.record = Record()
+        self.controllers.clear()
+        for pod in self.pods.values():
+            disk = pod.volume.disk
+            if disk is not None and disk.data is not None:
+                disk.marker = None
+                disk.data.history = disk.data.history._replace(key=None, counts=True)
+                disk.data.committed = disk.data.history
+        if self.chain is not None:
+            self.chain = (self.chain[0]._replace(key=None, counts=True), self.chain[1])
 
     # Names
 
@@ -359,9 +376,12 @@ class World:
 
     def _clusters(self, away: bool) -> dict[int, list[Data]]:
         found: dict[int, list[Data]] = {}
-        for pod in self._present(away):
-            if pod.data is not None:
-                found.setdefault(pod.data.cluster, []).append(pod.data)
+        for pod in self.pods.values():
+            disk = pod.volume.disk
+            if pod.etcd and pod.away is away and not pod.deaf and not pod.dead and disk is not None:
+                data = disk.data
+                if data is not None:
+                    found.setdefault(data.cluster, []).append(data)
         return found
 
     def leaders(self, away: bool) -> list[Data]:
@@ -378,22 +398,23 @@ class World:
         if former is not None and not before.extends(former):
             raise ViolationError(f"two quorums of epoch {before.epoch}")
         after = change(before.then(max(data.history.term for data in followers) + 1))
-        listed = {one.entry for one in (*before.listed, *after.listed)}
+        known = {one.entry for one in (*before.listed, *after.listed)}
         if not everybody:
             others = [data for data in followers if data is not leader]
             present = [leader, *others[: quorum_of(len(before.voters())) - 1]]
         for data in present:
-            if data.entry in listed:
+            if data.entry in known:
                 data.history = after
                 data.committed = before
         leader.committed = after
         self.committed[after.epoch] = after
         self.lists[leader.cluster] = after.listed
-        self._end_removed(leader.cluster, after, away)
+        listed = {one.entry for one in after.listed}
+        if any(data.entry not in listed for data in present):
+            self._end_removed(leader.cluster, listed, away)
         return True
 
-    def _end_removed(self, cluster: int, history: History, away: bool) -> None:
-        listed = {one.entry for one in history.listed}
+    def _end_removed(self, cluster: int, listed: set[int], away: bool) -> None:
         for pod in self._present(away):
             if pod.data is not None and pod.data.cluster == cluster and pod.data.entry not in listed:
                 self._restart(pod)
@@ -432,7 +453,9 @@ class World:
         controller.last_sign[pod.member] = self.now
 
     def _report(self, pod: Pod) -> Report:
-        return Report(pod.member, pod.uid, self._folder(pod), pod.file, crashes=pod.crashes)
+        is_corrupt = pod.data is not None and pod.data.entry in self.corrupt
+        unusable = "its data are corrupt" if is_corrupt else ""
+        return Report(pod.member, pod.uid, self._folder(pod), pod.file, unusable, pod.crashes)
 
     def _folder(self, pod: Pod) -> Folder | None:
         disk = pod.volume.disk
@@ -474,6 +497,8 @@ class World:
     def _is_confirmed(self, pod: Pod, entry: int) -> bool:
         listed = [one for other in self._answering(pod.away) if other.data for one in other.data.history.listed]
         entries = {one.entry for one in listed if one.member == pod.member}
+        # That etcd hears of another one in the moment after this is not looked at.
+        pod.confirmed = entry
         return entries == {entry}
 
     def _mark(self, pod: Pod, marker: Marker) -> None:
@@ -518,7 +543,7 @@ class World:
         """A copy of the folder drops what the member does not know to be committed."""
         pod.reason = step.reason
         data = pod.data
-        if data is None:
+        if data is None or data.entry in self.corrupt:
             return
         history = data.committed
         epoch = history.epoch or 1
@@ -553,6 +578,8 @@ class World:
             return Data(cluster, identity.member_id(start.token, pod.member), history, history)
         # Whoever answers first may be the one that knows least.
         present = [other.data for other in self._answering(pod.away) if other.data is not None]
+        if pod.confirmed == start.entry:
+            present = [data for data in present if any(one.entry == start.entry for one in data.history.listed)]
         for data in sorted(present, key=lambda data: data.history.rank):
             for one in data.history.listed:
                 if one.member == pod.member:
@@ -741,6 +768,8 @@ class World:
                 heard = controller.heard.get(member)
                 if pod is not None and pod.asked is controller and heard and heard.report.pod == pod.uid:
                     self._answer(pod, answer)
+                    if self.drops_answered and not changes_nothing(answer):
+                        del controller.heard[member]
         if not self.writes_first and decision is not None and decision.record is not None:
             controller.stage = "write"
         else:
@@ -907,6 +936,8 @@ class World:
     def follow(self) -> None:
         """The log gets all that a quorum has."""
         for leader in self.leaders(away=False):
+            if leader.history.key is None and not leader.history.counts:
+                continue  # which epoch that is, nobody can know
             if self.chain is not None and (leader.history.key or 1) < (self.chain[0].key or 1):
                 continue
             if not self._commit(leader, False, lambda after: after):
@@ -1090,7 +1121,7 @@ class World:
         """Whatever was told and is still there, is kept."""
         for pod in self.pods.values():
             data = pod.data
-            if data is None or pod.dead:
+            if data is None or pod.dead or data.entry in self.corrupt:
                 continue
             if request is not None and (request.wish is Wish.CONTINUE or request.member == pod.member):
                 continue
