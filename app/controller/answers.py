@@ -41,6 +41,8 @@ def _answer(cluster: Cluster, facts: Facts, report: Report) -> tuple[Cluster, An
     voter = cluster.voter(report.member)
     if is_ahead(cluster, report.member, report.folder):
         return cluster, ahead(cluster)
+    if (report.member, report.pod) in cluster.discarded:
+        return cluster, Wait("somebody said that it is gone for good: its pod and its claim are deleted")
     if voter is None:
         return cluster, Wait(_why_no_voter(cluster, report.member))
     if not voter.folder:

@@ -98,7 +98,9 @@ def _missing(case: Case) -> list[int]:
 def _asks(case: Case, member: int) -> bool:
     """Return whether the member is there to begin: an entry for nobody would only be waited for."""
     report = case.facts.report(member)
-    return report is not None and not is_ahead(case.cluster, member, report.folder)
+    if report is None or (member, report.pod) in case.cluster.discarded:
+        return False
+    return not is_ahead(case.cluster, member, report.folder)
 
 
 def _without_what_is_discarded(case: Case, cluster: Cluster) -> Cluster:

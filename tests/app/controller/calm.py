@@ -133,5 +133,6 @@ def _commands(world: World) -> list[Callable[[], None]]:
     gone = [pod.member for pod in world.pods.values() if pod.dead]
     replacements = [partial(world.ask_for, Wish.REPLACE, member=member) for member in gone]
     deletions = [partial(world.delete_by_force, member) for member in gone]
+    deletions += [partial(world.delete_claim, member) for member in world.volumes if member not in world.pods]
     newest, nothing = partial(world.ask_for, Wish.CONTINUE), partial(world.ask_for, Wish.EMPTY)
     return [*replacements, newest, *deletions, *replacements, newest, nothing]

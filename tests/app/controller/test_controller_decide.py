@@ -776,3 +776,12 @@ def test_who_is_not_needed_for_a_quorum_is_replaced_when_there_is_one() -> None:
     decision = decided(counting(), facts(members), ask_for(Wish.REPLACE, member=2))
     assert (decision.row, decision.record) == ("come_back", None)
     assert "etcd-2 is replaced, as was asked for" in decision.says
+
+
+def test_one_that_a_person_says_is_gone_gets_no_new_life_in_its_old_place() -> None:
+    cluster = counting(discarded=((2, "pod-2"),))
+    left = replace(cluster, voters=cluster.voters[:2])
+    decision = decided(left, facts(ALL_RUN | {2: asks(2, NO_FOLDER)}, quorum_of({0: True, 1: True})))
+    assert decision.record is None
+    assert isinstance(decision.answers[2], Wait)
+    assert decision.actions == (DeleteClaim(2, "claim-2"),)

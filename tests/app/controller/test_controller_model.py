@@ -27,7 +27,7 @@ def _quick() -> Iterator[None]:
 
 
 def test_no_schedule_breaks_a_rule() -> None:
-    chance = random.Random()
+    chance = random.Random(1)  # the same each time: `python -m tests.app.controller.explore` still finds more in 10,000
     for _ in range(_SCHEDULES):
         choices = chance.randbytes(chance.randint(MOST_BYTES // 3, MOST_BYTES))
         try:

@@ -1031,6 +1031,10 @@ class World:
             self._remove_pod(member)
             self.reconcile()
 
+    def delete_claim(self, member: int) -> None:
+        """A person deletes the claim of a pod that is not there any more."""
+        self.volumes.pop(member, None)
+
     def _withdraw(self) -> None:
         self.faults.withdrawals -= 1
         self._write_record(replace(self.record, request=None))
