@@ -48,14 +48,14 @@ def adopt(case: Case) -> Decision | None:
 def note_other_life(case: Case) -> Decision | None:
     """A member that was adopted runs as another life than etcd's list has of it: what is in its folder is no use.
 
-    The record was deleted while it was being replaced: nobody else could know.
+    The record was deleted while it was being replaced, or it missed a restore: nobody else could know.
     """
     cluster = case.cluster
     for voter in cluster.voters:
         running = case.facts.running(voter.member)
-        if voter.folder != ADOPTED or running is None or running.cluster != cluster.epoch.cluster:
+        if voter.folder != ADOPTED or running is None:
             continue
-        if running.entry != voter.entry:
+        if (running.cluster, running.entry) != (cluster.epoch.cluster, voter.entry):
             cluster = cluster.with_voter(replace(voter, folder=ANOTHER))
     if cluster == case.cluster:
         return None

@@ -5,7 +5,7 @@ Here a life is let start for the first time: the record says so before the membe
 
 from dataclasses import replace
 
-from controller.conditions import file_of, is_ahead, is_life, quorum_of
+from controller.conditions import file_of, is_ahead, is_complete, is_life, quorum_of
 from controller.facts import Facts
 from controller.record import FROM_NOTHING, UNKNOWN_LIFE, Cluster, Kind, Voter
 from member.starting import Answer, Folder, Join, New, Report, Restore, Start, Wait
@@ -68,7 +68,8 @@ def _answer_unborn(cluster: Cluster, facts: Facts, voter: Voter, report: Report)
     """Let the life start that has its folder; have a folder made where there is none yet."""
     folder = report.folder
     marker = folder.marker if folder is not None else None
-    if folder is None or marker is None or (marker.epoch, marker.life) != (cluster.epoch.number, voter.life):
+    is_made = marker is not None and (marker.epoch, marker.life) == (cluster.epoch.number, voter.life)
+    if folder is None or marker is None or not is_made or not is_complete(cluster, voter, folder):
         return cluster, _make(cluster, facts, voter)
     answer = _start(cluster, facts, voter, folder)
     if isinstance(answer, Start):
@@ -113,7 +114,8 @@ def _note_life(cluster: Cluster, voter: Voter, folder: Folder) -> tuple[Cluster,
 def _start(cluster: Cluster, facts: Facts, voter: Voter, folder: Folder) -> Answer:
     epoch = cluster.epoch
     if voter.joined is None:
-        return Start(epoch.number, voter.life, epoch.token, _founders(cluster), entry=0)
+        has_log = bool(epoch.source.sha256)
+        return Start(epoch.number, voter.life, epoch.token, _founders(cluster), 0, has_log)
     if not folder.log and facts.answer_of_quorum() is None:
         # What a member that was cut off knows of the others may be of before they were replaced.
         return Wait("it joins as soon as a quorum answers")

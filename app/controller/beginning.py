@@ -107,8 +107,8 @@ def _has_data(facts: Facts, member: int) -> bool:
 
 
 def _may_be_left_out(facts: Facts, member: int) -> bool:
-    """Return whether a silent member can't have data: its volume is younger than the record, or not there."""
+    """Return whether a silent member can't have data: there never was a volume for it."""
     seen = facts.seen(member)
     if seen.running is not None or facts.now - seen.silent_since < SILENT:
         return False
-    return seen.claim is None or seen.claim.made > facts.record_made
+    return seen.claim is None or not seen.claim.bound

@@ -47,8 +47,17 @@ def is_life(cluster: Cluster, voter: Voter, folder: Folder | None) -> bool:
         return False
     if voter.folder == ADOPTED:
         return folder.log and marker.state is not State.MADE
-    # It was let start, and ended before it could write that down.
-    return marker.folder == voter.folder and (folder.log or marker.state is State.MADE)
+    # One that was let start, and ended before it could write that down, may start again.
+    return (
+        marker.folder == voter.folder
+        and (folder.log or marker.state is State.MADE)
+        and is_complete(cluster, voter, folder)
+    )
+
+
+def is_complete(cluster: Cluster, voter: Voter, folder: Folder) -> bool:
+    """Return whether the folder has the log that it was made with: with a file, but not to join or to begin anew."""
+    return folder.log or voter.joined is not None or not cluster.epoch.source.sha256
 
 
 def is_ahead(cluster: Cluster, member: int, folder: Folder | None) -> bool:

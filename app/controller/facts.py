@@ -40,10 +40,16 @@ class Running:
 
 @dataclass(frozen=True)
 class Claim:
-    """A member's volume claim, as Kubernetes knows it. One that is leaving is deleted as soon as its pod is."""
+    """A member's volume claim, as Kubernetes knows it.
+
+    Attributes:
+        uid: Which claim of that name it is.
+        bound: Whether there ever was a volume. Without one there are no data.
+        leaving: Whether it is deleted as soon as its pod is.
+    """
 
     uid: str
-    made: float
+    bound: bool = True
     leaving: bool = False
 
 
@@ -172,7 +178,6 @@ class Facts:
         backup: None: it is silent.
         last_quorum: When this controller last had a quorum's answer.
         watched: Whether it asked every two seconds from then until it saw the first folder missing.
-        record_made: When the record's ConfigMap was made.
         scale: None: Kubernetes does not say.
         rolling: Whether the StatefulSet's pods are being made anew.
     """
@@ -185,7 +190,6 @@ class Facts:
     backup: Backup | None = None
     last_quorum: float | None = None
     watched: bool = False
-    record_made: float = 0.0
     scale: Scale | None = None
     rolling: bool = False
 

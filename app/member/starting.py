@@ -80,6 +80,7 @@ class Start:
         token: Of the epoch. This and what follows matter only to a life that has no data yet.
         members: With whom it starts.
         entry: etcd's ID of a life that joins a cluster; 0: it begins together with all others.
+        has_log: Whether its folder was made with a log, of a file. Without that it would begin with nothing.
     """
 
     epoch: int
@@ -87,6 +88,7 @@ class Start:
     token: str
     members: tuple[int, ...]
     entry: int
+    has_log: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ def _start(folder: Folder | None, answer: Start) -> tuple[Step, ...]:
         marker = Marker(answer.epoch, answer.life, State.HELD, "")
     if (marker.epoch, marker.life) != (answer.epoch, answer.life):
         return (Wait(f"told to start as life {answer.life} of epoch {answer.epoch}, which is not here"), Ask())
-    if not folder.log and marker.state is not State.MADE:
+    if not folder.log and (marker.state is not State.MADE or answer.has_log):
         return (Wait("told to start, but its log is gone"), Ask())
     if marker.state is State.STARTED:
         return (Become(answer),)
@@ -237,9 +239,13 @@ def _start(folder: Folder | None, answer: Start) -> tuple[Step, ...]:
 
 
 def _make(folder: Folder | None, answer: New | Join | Restore, name: str) -> tuple[Step, ...]:
-    """Make a folder, and ask whether it may start. An answer that came late makes none in the place of a later one."""
+    """Make a folder, and ask whether it may start. An answer that came late makes none in the place of a later one.
+
+    The same life may be made again, as long as it never started.
+    """
     marker = folder.marker if folder is not None else None
-    if marker is not None and (marker.epoch, marker.life) >= (answer.epoch, answer.life):
+    here, made = (marker.epoch, marker.life) if marker is not None else (0, 0), (answer.epoch, answer.life)
+    if marker is not None and (here > made or (here == made and marker.state is not State.MADE)):
         return (Wait(f"told to make life {answer.life} of epoch {answer.epoch}, but a later one is here"), Ask())
     return (Make(answer, Marker(answer.epoch, answer.life, State.MADE, name)), Ask())
 

@@ -50,18 +50,18 @@ def begun(size: int = 3) -> Cluster:
 def asks(member: int, folder: Folder | None, **others: Any) -> Seen:  # noqa: ANN401
     """A member that asks now."""
     report = replace(Report(member, f"pod-{member}", folder), **others)
-    return Seen(Heard(report, NOW - 1), None, NOW - 1, f"pod-{member}", Claim(f"claim-{member}", LONG_AGO))
+    return Seen(Heard(report, NOW - 1), None, NOW - 1, f"pod-{member}", Claim(f"claim-{member}"))
 
 
 def runs(member: int, cluster: int = CLUSTER, own: int | None = None) -> Seen:
     """A member whose etcd answers."""
     running = Running(cluster, entry(member) if own is None else own, NOW - 1)
-    return Seen(None, running, NOW - 1, f"pod-{member}", Claim(f"claim-{member}", LONG_AGO))
+    return Seen(None, running, NOW - 1, f"pod-{member}", Claim(f"claim-{member}"))
 
 
 def silent(member: int, seconds: float = 1000.0) -> Seen:
     """A member that says nothing."""
-    return Seen(None, None, NOW - seconds, f"pod-{member}", Claim(f"claim-{member}", LONG_AGO))
+    return Seen(None, None, NOW - seconds, f"pod-{member}", Claim(f"claim-{member}"))
 
 
 def quorum_of(members: Mapping[int, bool], **others: Any) -> Quorum:  # noqa: ANN401

@@ -415,8 +415,8 @@ def test_the_first_epoch_begins_without_a_backup() -> None:
     assert decided(None, facts(NONE_ASKS, backup=None, has_backup=False)).row == "begin"
 
 
-def young(member: int) -> object:
-    return replace(silent(member), claim=Claim("claim", NOW - 10))
+def pending(member: int) -> object:
+    return replace(silent(member), claim=Claim("claim", bound=False))
 
 
 @pytest.mark.parametrize(
@@ -426,24 +426,24 @@ def young(member: int) -> object:
         ({"backup": replace(NO_SNAPSHOTS, snapshots=True)}, "backup has snapshots"),
         ({"members": NONE_ASKS | {2: asks(2, marked(2, log=False))}}, "etcd-2 has data"),
         ({"members": NONE_ASKS | {2: silent(2)}}, "etcd-2 is silent"),
-        ({"members": NONE_ASKS | {2: silent(2, seconds=59)}, "record_made": 0.0}, "etcd-2 is silent"),
-        ({"members": NONE_ASKS | {1: young(1), 2: young(2)}, "record_made": LONG_AGO}, "is silent"),
+        ({"members": NONE_ASKS | {2: silent(2, seconds=59)}}, "etcd-2 is silent"),
+        ({"members": NONE_ASKS | {1: pending(1), 2: pending(2)}}, "is silent"),
         # Fewer are wanted than there were.
         ({"members": NONE_ASKS | {3: silent(3)}}, "etcd-3 is silent"),
         ({"members": NONE_ASKS | {2: runs(2)}, "wanted": 1}, "etcd-2 has data"),
     ],
 )
 def test_what_may_be_no_first_start_waits(change: dict[str, object], reason: str) -> None:
-    given = replace(facts(NONE_ASKS, backup=NO_SNAPSHOTS, record_made=NOW - 1), **change)  # type: ignore[arg-type]
+    given = replace(facts(NONE_ASKS, backup=NO_SNAPSHOTS), **change)  # type: ignore[arg-type]
     decision = decided(None, given)
     assert (decision.row, decision.record) == ("wait_for_a_beginning", None)
     assert reason in decision.says
     assert all(answer == Wait(decision.says) for answer in decision.answers.values())
 
 
-def test_a_silent_member_whose_volume_is_younger_than_the_record_can_have_no_data() -> None:
-    members = NONE_ASKS | {2: young(2)}
-    decision = decided(None, facts(members, backup=NO_SNAPSHOTS, record_made=LONG_AGO))  # type: ignore[arg-type]
+def test_a_silent_member_that_never_had_a_volume_can_have_no_data() -> None:
+    members = NONE_ASKS | {2: pending(2)}
+    decision = decided(None, facts(members, backup=NO_SNAPSHOTS))  # type: ignore[arg-type]
     assert decision.row == "begin"
 
 
@@ -486,6 +486,17 @@ def test_members_are_restored_from_the_same_file() -> None:
     decision = decided(restored(), facts(NONE_ASKS, backup=backup))  # type: ignore[arg-type]
     assert decision.row == "go_on_uncounted"
     assert decision.answers[1] == Restore(2, 1, "token-1", (0, 1, 2), file(), 10)
+
+
+def test_a_restored_folder_that_lost_its_log_is_made_again_and_never_starts() -> None:
+    made = {0: asks(0, marked(0, State.MADE, log=False, epoch=2))}
+    backup = chain(files=(file(),))
+    again = decided(restored(), facts(NONE_ASKS | made, backup=backup))  # type: ignore[arg-type]
+    assert again.record is None
+    assert isinstance(again.answers[0], Restore)
+    let_start = restored(voters=(counting().voters[0], *begun().voters[1:]))
+    gone = decided(let_start, facts(NONE_ASKS | made, backup=backup))  # type: ignore[arg-type]
+    assert isinstance(gone.answers[0], Wait)
 
 
 def test_where_the_file_is_gone_it_is_restored_anew() -> None:
@@ -746,7 +757,7 @@ def test_a_member_that_a_person_says_is_gone_is_removed() -> None:
     # Then its claim and its pod, so that it comes again elsewhere.
     then = decided(cluster, facts(ALL_RUN | {2: silent(2)}, ONE_ILL))
     assert DeleteClaim(2, "claim-2") in then.actions
-    leaving = replace(silent(2), claim=Claim("claim-2", LONG_AGO, leaving=True))
+    leaving = replace(silent(2), claim=Claim("claim-2", leaving=True))
     assert DeletePod(2, "pod-2", force=True) in decided(cluster, facts(ALL_RUN | {2: leaving}, ONE_ILL)).actions
     new = replace(silent(2), pod="another")
     assert cluster_of(decided(cluster, facts(ALL_RUN | {2: new}, quorum_of({0: True, 1: True})))).discarded == ()

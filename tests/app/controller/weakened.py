@@ -236,6 +236,18 @@ def whoever_answers_gives_the_id(patch: Patch) -> None:
     patch.setattr(conditions, "_is_to_join", lambda *_: False)
 
 
+def a_restored_life_needs_no_log(patch: Patch) -> None:
+    """One that was made of a file, and lost its log before it started, begins with nothing."""
+    start = answers._start
+
+    def whatever_is_there(*arguments: Any) -> Any:  # noqa: ANN401 - those of the function
+        answer = start(*arguments)
+        return replace(answer, has_log=False) if isinstance(answer, starting.Start) else answer
+
+    patch.setattr(answers, "_start", whatever_is_there)
+    _everywhere(patch, conditions.is_complete, lambda *_: True)
+
+
 _SOME = Quorum(math.inf, 0, (), 0)
 
 
@@ -321,6 +333,9 @@ WEAKENED = {
     "pods go before their entries": Weakened(pods_go_before_their_entries, Faults(sizes=2), "before its entry"),
     "two changes at once": Weakened(
         a_change_begins_before_the_last_is_done, Faults(volumes=3, sizes=2, lost=3, late=2), "two changes", seed=65
+    ),
+    "a restored life starts without its log": Weakened(
+        a_restored_life_needs_no_log, Faults(volumes=3, logs=3, wishes=1, deafness=1), "two quorums|was told"
     ),
     "whoever answers gives the ID": Weakened(
         whoever_answers_gives_the_id, Faults(volumes=2, deafness=2), "starts again", seed=17, size=5

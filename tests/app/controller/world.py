@@ -107,7 +107,6 @@ class Disk:
 @dataclass(eq=False)
 class Volume:
     uid: str
-    made: float
     disk: Disk | None = None
     aside: Disk | None = None
     leaving: bool = False
@@ -173,7 +172,6 @@ class World:
         self.ids = count(1)
         self.record = Record()
         self.version = 1
-        self.record_made = 0.0
         self.replicas = size
         self.scale_version = 1
         self.volumes: dict[int, Volume] = {}
@@ -654,7 +652,7 @@ class World:
             "quorum": quorum,
             "backup": self._backup(),
             "pods": {member: pod.uid for member, pod in self.pods.items()},
-            "claims": {n: Claim(one.uid, one.made, one.leaving) for n, one in self.volumes.items()},
+            "claims": {n: Claim(one.uid, leaving=one.leaving) for n, one in self.volumes.items()},
             "scale": Scale(self.replicas, str(self.scale_version)),
         }
         controller.stage = "decide"
@@ -718,7 +716,6 @@ class World:
             backup=looked["backup"],
             last_quorum=controller.last_quorum,
             watched=controller.watched,
-            record_made=self.record_made,
             scale=looked["scale"],
         )
 
@@ -894,7 +891,7 @@ class World:
         for member in range(self.replicas):
             if member not in self.pods:
                 if member not in self.volumes:
-                    self.volumes[member] = Volume(self.new_name("claim"), self.now)
+                    self.volumes[member] = Volume(self.new_name("claim"))
                 self.pods[member] = Pod(member, self.new_name("pod"), self.volumes[member])
 
     def _check_surplus(self, member: int) -> None:
@@ -1045,7 +1042,6 @@ class World:
 
     def _delete_record(self) -> None:
         self.faults.deletions -= 1
-        self.record_made = self.now
         self._write_record(Record())
 
     # The rules

@@ -1,5 +1,7 @@
 """What a member does before it is etcd."""
 
+from dataclasses import replace
+
 import pytest
 
 from member.marker import Marker, MarkerError, State, from_text, to_text
@@ -95,6 +97,16 @@ def test_without_its_log_or_as_another_life_nothing_starts_whoever_says_so(folde
 @pytest.mark.parametrize("folder", [None, Folder(None, log=True), Folder(Marker(1, 9, State.STARTED, "old"), log=True)])
 def test_a_folder_is_made_and_asked_for(answer: New | Join | Restore, folder: Folder | None) -> None:
     assert told(folder, answer, "new") == (Make(answer, Marker(2, 3, State.MADE, "new")), Ask())
+
+
+def test_a_restored_folder_without_its_log_would_begin_with_nothing() -> None:
+    wait, ask = told(Folder(MADE, log=False), replace(START, has_log=True), "new")
+    assert isinstance(wait, Wait)
+    assert ask == Ask()
+
+
+def test_a_life_that_never_started_may_be_made_again() -> None:
+    assert told(Folder(MADE, log=False), Join(2, 3), "new") == (Make(Join(2, 3), replace(MADE, folder="new")), Ask())
 
 
 @pytest.mark.parametrize("life", [3, 4])
