@@ -5,7 +5,7 @@ Here a life is let start for the first time: the record says so before the membe
 
 from dataclasses import replace
 
-from controller.conditions import file_of, is_ahead, is_complete, is_life, quorum_of
+from controller.conditions import file_of, is_ahead, is_complete, is_life, is_made, quorum_of
 from controller.facts import Facts
 from controller.record import FROM_NOTHING, UNKNOWN_LIFE, Cluster, Kind, Voter
 from member.starting import Answer, Folder, Join, New, Report, Restore, Start, Wait
@@ -17,16 +17,14 @@ _FIRST_LIFE = 1
 def answer_all(cluster: Cluster, facts: Facts) -> tuple[Cluster, dict[int, Answer]]:
     """Return the record's part with all that is let start now, and what each member that asks is told."""
     answers: dict[int, Answer] = {}
-    for member in sorted(facts.members):
-        report = facts.report(member)
-        if report is not None:
-            cluster, answers[member] = _answer(cluster, facts, report)
+    for report in facts.reports():
+        cluster, answers[report.member] = _answer(cluster, facts, report)
     return cluster, answers
 
 
 def all_wait(facts: Facts, reason: str) -> dict[int, Answer]:
     """Have all who ask wait for the same."""
-    return {member: Wait(reason) for member in facts.members if facts.report(member) is not None}
+    return {report.member: Wait(reason) for report in facts.reports()}
 
 
 def ahead(cluster: Cluster) -> Wait:
@@ -66,10 +64,10 @@ def _why_no_voter(cluster: Cluster, member: int) -> str:
 
 def _answer_unborn(cluster: Cluster, facts: Facts, voter: Voter, report: Report) -> tuple[Cluster, Answer]:
     """Let the life start that has its folder; have a folder made where there is none yet."""
-    folder = report.folder
-    marker = folder.marker if folder is not None else None
-    is_made = marker is not None and (marker.epoch, marker.life) == (cluster.epoch.number, voter.life)
-    if folder is None or marker is None or not is_made or not is_complete(cluster, voter, folder):
+    folder, marker = report.folder, report.marker
+    if folder is None or marker is None or not is_made(cluster, voter, report):
+        return cluster, _make(cluster, facts, voter)
+    if not is_complete(cluster, voter, folder):
         return cluster, _make(cluster, facts, voter)
     answer = _start(cluster, facts, voter, folder)
     if isinstance(answer, Start):
@@ -94,13 +92,13 @@ def _make(cluster: Cluster, facts: Facts, voter: Voter) -> Answer:
 def _have_folders(cluster: Cluster, facts: Facts, besides: int) -> bool:
     """Return whether all others that ask have a folder of this epoch, and enough of them for a quorum with this one."""
     others = [voter for voter in cluster.voters if voter.member != besides]
-    have = [voter for voter in others if voter.folder or _is_made(cluster, facts.report(voter.member))]
+    have = [voter for voter in others if voter.folder or _is_of_epoch(cluster, facts.report(voter.member))]
     lack = [voter for voter in others if voter not in have and facts.report(voter.member) is not None]
     return not lack and len(have) + 1 >= quorum_of(cluster.epoch.founders)
 
 
-def _is_made(cluster: Cluster, report: Report | None) -> bool:
-    marker = report.folder.marker if report is not None and report.folder is not None else None
+def _is_of_epoch(cluster: Cluster, report: Report | None) -> bool:
+    marker = report.marker if report is not None else None
     return marker is not None and marker.epoch == cluster.epoch.number
 
 

@@ -7,8 +7,7 @@ from controller.decision import Case, Decision, pods
 from controller.epochs import first
 from controller.facts import SILENT, Facts
 from controller.record import FIRST_EPOCH
-from member.marker import State
-from member.starting import Answer, Folder, New, Report, Start, Wait
+from member.starting import Answer, New, Report, Start, Wait, starts_by_itself
 
 
 def start_what_is_there(case: Case) -> Decision | None:
@@ -18,8 +17,8 @@ def start_what_is_there(case: Case) -> Decision | None:
     """
     if not _is_empty(case):
         return None
-    reports = _reports(case.facts)
-    if not any(_starts_by_itself(report.folder) for report in reports):
+    reports = case.facts.reports()
+    if not any(starts_by_itself(report.folder) for report in reports):
         return None
     reason = "the record is empty: the members that have data start, and are taken over when they are a quorum"
     answers: dict[int, Answer] = {report.member: _start_or_wait(report, reason) for report in reports}
@@ -35,7 +34,7 @@ def begin(case: Case) -> Decision | None:
     cluster = first(FIRST_EPOCH, case.token, case.facts.to_begin_with())
     answers: dict[int, Answer] = {
         report.member: New(FIRST_EPOCH, voter.life)
-        for report in _reports(case.facts)
+        for report in case.facts.reports()
         if (voter := cluster.voter(report.member)) is not None
     }
     return Decision(
@@ -59,19 +58,10 @@ def _is_empty(case: Case) -> bool:
     return case.quorum is None and case.record.cluster is None
 
 
-def _reports(facts: Facts) -> list[Report]:
-    return [report for member in sorted(facts.members) if (report := facts.report(member)) is not None]
-
-
-def _starts_by_itself(folder: Folder | None) -> bool:
-    return folder is not None and folder.log and (folder.marker is None or folder.marker.state is State.STARTED)
-
-
 def _start_or_wait(report: Report, reason: str) -> Answer:
-    folder = report.folder
-    if folder is None or not _starts_by_itself(folder):
+    if not starts_by_itself(report.folder):
         return Wait(reason)
-    marker = folder.marker
+    marker = report.marker
     epoch, life = (marker.epoch, marker.life) if marker is not None else (FIRST_EPOCH, 1)
     return Start(epoch, life, "", (), entry=0)
 

@@ -9,11 +9,7 @@ from controller.standing import standing_actions
 
 def newer_than_the_record(case: Case) -> Decision | None:
     """None answers, and a folder is newer than the record: an old record was put back, and decides nothing."""
-    found = [
-        member
-        for member in case.facts.members
-        if (report := case.facts.report(member)) and is_ahead(case.cluster, member, report.folder)
-    ]
+    found = [report.member for report in case.facts.reports() if is_ahead(case.cluster, report.member, report.folder)]
     if not found:
         return None
     wait = ahead(case.cluster)

@@ -6,7 +6,7 @@ from enum import Enum, auto
 from controller.facts import Facts
 from controller.record import ADOPTED, FROM_BEFORE, FROM_NOTHING, UNKNOWN_LIFE, Cluster, Kind, Voter
 from member.marker import State
-from member.starting import File, Folder
+from member.starting import File, Folder, Report
 
 
 class Condition(Enum):
@@ -104,7 +104,8 @@ def _is_out(cluster: Cluster, facts: Facts, voter: Voter, is_file_gone: bool) ->
     """Return whether a voter can be no part of a quorum that is not there yet."""
     how = condition(cluster, facts, voter)
     if how is Condition.UNBORN and voter.joined is None:
-        return is_file_gone and not _is_made(cluster, facts, voter)
+        # One that was made before the file was gone needs it no more.
+        return is_file_gone and not is_made(cluster, voter, facts.report(voter.member))
     return how in (Condition.GONE, Condition.UNBORN) or _is_to_join(facts, voter)
 
 
@@ -114,10 +115,9 @@ def _is_to_join(facts: Facts, voter: Voter) -> bool:
     return voter.joined is not None and report is not None and report.folder is not None and not report.folder.log
 
 
-def _is_made(cluster: Cluster, facts: Facts, voter: Voter) -> bool:
-    """Return whether its folder was made before the file was gone."""
-    report = facts.report(voter.member)
-    marker = report.folder.marker if report is not None and report.folder is not None else None
+def is_made(cluster: Cluster, voter: Voter, report: Report | None) -> bool:
+    """Return whether a member's folder was made for the life that the voter is."""
+    marker = report.marker if report is not None else None
     return marker is not None and (marker.epoch, marker.life) == (cluster.epoch.number, voter.life)
 
 
@@ -126,10 +126,7 @@ def file_of(cluster: Cluster, facts: Facts) -> File | None:
     source = cluster.epoch.source
     if not source.sha256:
         return None
-    backup = facts.answer_of_backup()
-    files = list(backup.files) if backup is not None else []
-    files += [report.file for member in facts.members if (report := facts.report(member)) and report.file]
-    return next((file for file in files if file.sha256 == source.sha256), None)
+    return next((file for file in facts.files() if file.sha256 == source.sha256), None)
 
 
 def file_is_gone(cluster: Cluster, facts: Facts) -> bool:

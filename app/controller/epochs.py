@@ -70,9 +70,7 @@ def newest_known(facts: Facts) -> int:
 
 
 def _markers(facts: Facts) -> list[Marker]:
-    reports = [facts.report(member) for member in facts.members]
-    folders = [report.folder for report in reports if report is not None and report.folder is not None]
-    return [folder.marker for folder in folders if folder.marker is not None]
+    return [report.marker for report in facts.reports() if report.marker is not None]
 
 
 def _beginning(number: int, token: str, file: File | None, lives: dict[int, Past]) -> Cluster:

@@ -213,6 +213,16 @@ class Facts:
             return None
         return seen.heard.report
 
+    def reports(self) -> list[Report]:
+        """Return what all that ask say of themselves now, by member."""
+        return [report for member in sorted(self.members) if (report := self.report(member)) is not None]
+
+    def files(self) -> list[File]:
+        """Return the files that can be had now, backup's first."""
+        backup = self.answer_of_backup()
+        made = backup.files if backup is not None else ()
+        return [*made, *(report.file for report in self.reports() if report.file is not None)]
+
     def running(self, member: int) -> Running | None:
         """Return what a member's etcd says now."""
         running = self.seen(member).running

@@ -94,7 +94,7 @@ def is_joining(case: Case, quorum: Quorum) -> bool:
 def _next_life(case: Case, member: int) -> int:
     """Return a life that the member never was in, as far as the record or its folder knows."""
     report = case.facts.report(member)
-    marker = report.folder.marker if report is not None and report.folder is not None else None
+    marker = report.marker if report is not None else None
     here = marker.life if marker is not None and marker.epoch == case.cluster.epoch.number else 0
     return max(case.cluster.past_of(member).life, here) + 1
 

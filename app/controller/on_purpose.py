@@ -78,7 +78,8 @@ def _restore_from(case: Case, request: Request) -> Decision:
     """Begin with the snapshot or the member's folder that was named."""
     made_for = next_number(case)
     made_of = f"snapshot {request.snapshot}" if request.wish is Wish.SNAPSHOT else f"member {request.member}"
-    file = _file(case.facts, made_of, made_for)
+    files = case.facts.files()
+    file = next((file for file in files if (file.made_of, file.made_for) == (made_of, made_for)), None)
     if file is not None:
         return _risen(case, request, file)
     reason = f"a restore was asked for, and waits for a file made of {made_of}; `make restore` may ask for another one"
@@ -108,9 +109,7 @@ def _hold(case: Case, request: Request) -> Decision | None:
         "of a node that is gone for good, `kubectl delete` the pod by force, and its claim"
     )
     answers: dict[int, Answer] = {
-        member: _held_or_wait(case.cluster, report, request, reason)
-        for member in case.facts.members
-        if (report := case.facts.report(member))
+        report.member: _held_or_wait(case.cluster, report, request, reason) for report in case.facts.reports()
     }
     record = None if case.record.step == (request.id, HOLDING) else replace(case.record, step=(request.id, HOLDING))
     return Decision("on_purpose", reason, record, stop_running(case), answers)
@@ -126,8 +125,7 @@ def is_bound(cluster: Cluster, facts: Facts, voter: Voter, request: Request) -> 
     seen = facts.seen(voter.member)
     if seen.heard is None or seen.running is not None:
         return False
-    folder = seen.heard.report.folder
-    marker = folder.marker if folder is not None else None
+    marker = seen.heard.report.marker
     return marker is not None and (is_on_hold(marker, request) or _was_never_let_start(voter, marker))
 
 
@@ -157,13 +155,6 @@ def _risen(case: Case, request: Request, file: File | None) -> Decision:
     says = f"epoch {cluster.epoch.number} begins from {file.made_of if file else 'nothing'}, as was asked for"
     record = replace(case.record, cluster=cluster, step=(request.id, DONE))
     return Decision("on_purpose", says, record, stop_running(case))
-
-
-def _file(facts: Facts, made_of: str, made_for: int) -> File | None:
-    backup = facts.answer_of_backup()
-    files = list(backup.files) if backup is not None else []
-    files += [report.file for member in facts.members if (report := facts.report(member)) and report.file]
-    return next((file for file in files if (file.made_of, file.made_for) == (made_of, made_for)), None)
 
 
 def _with_discarded(case: Case, member: int) -> Cluster:

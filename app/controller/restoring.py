@@ -4,12 +4,13 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from controller.actions import Action, DeletePod, MakeFile
+from controller.answers import all_wait
 from controller.conditions import Condition, condition, is_ahead, may_be_quorum
 from controller.decision import Case, Decision, changed, pods
 from controller.epochs import following, next_number
 from controller.facts import SILENT
 from controller.record import FROM_NOTHING
-from member.starting import Answer, File, Report, Save, Wait
+from member.starting import Answer, File, Report, Save
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def continue_from_newest(case: Case, gone: Set[int], why: str) -> Decision:
             "restore",
             reason,
             actions=(*sources.actions, *stop_running(case)),
-            answers=_while_waiting(case, sources, reason),
+            answers=all_wait(case.facts, reason) | sources.answers,
         )
     cluster = following(case, newest)
     says = (
@@ -94,15 +95,14 @@ def known_sources(case: Case, gone: Set[int]) -> Sources:
     actions: list[Action] = []
     answers: dict[int, Answer] = {}
     made_for = next_number(case)
-    for member in sorted(case.facts.members):
-        report = case.facts.report(member)
-        if report is None or not _is_source(case, report):
+    for report in case.facts.reports():
+        if not _is_source(case, report):
             continue
         if report.file is not None and report.file.made_for == made_for:
             files.append(report.file)
         elif not report.unusable:
-            lacking.append(f"etcd-{member} makes a file of what it has")
-            answers[member] = Save(made_for, "others can't be a quorum any more, and may need what it has")
+            lacking.append(f"etcd-{report.member} makes a file of what it has")
+            answers[report.member] = Save(made_for, "others can't be a quorum any more, and may need what it has")
     lacking += [f"etcd-{member} is stopped, and says what it has" for member in _running(case)]
     _add_chain(case, made_for, files, lacking, actions)
     lacking += _silent(case, gone)
@@ -160,11 +160,3 @@ def _silent(case: Case, gone: Set[int]) -> list[str]:
     if not found:
         return []
     return [f"{pods(found)} is silent and may have more; `make replace-member N` or `make restore` decides without it"]
-
-
-def _while_waiting(case: Case, sources: Sources, reason: str) -> dict[int, Answer]:
-    answers: dict[int, Answer] = {}
-    for member in case.facts.members:
-        if case.facts.report(member) is not None:
-            answers[member] = sources.answers.get(member, Wait(reason))
-    return answers

@@ -66,6 +66,11 @@ class Report:
     crashes: int = 0
     full: bool = False
 
+    @property
+    def marker(self) -> Marker | None:
+        """The folder's marker, if there are both."""
+        return self.folder.marker if self.folder is not None else None
+
 
 # What the controller answers.
 
@@ -196,9 +201,14 @@ def alone(folder: Folder | None, silence: float) -> tuple[Step, ...]:
     Counting must not end because the controller is away. So who can do no harm starts: who has been started before, and
     still has its data. Nobody else does.
     """
-    if silence >= PATIENCE and folder is not None and folder.log and _may_start_by_itself(folder.marker):
+    if silence >= PATIENCE and starts_by_itself(folder):
         return (Become(None),)
     return (Ask(),)
+
+
+def starts_by_itself(folder: Folder | None) -> bool:
+    """Return whether a member with this folder starts when nobody answers."""
+    return folder is not None and folder.log and _may_start_by_itself(folder.marker)
 
 
 def told(folder: Folder | None, answer: Answer, name: str) -> tuple[Step, ...]:
