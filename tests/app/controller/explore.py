@@ -4,20 +4,18 @@ A schedule is a string of bytes, each of which makes one choice: first how the d
 happen, then at each step which of those that are possible is taken.
 """
 
-import argparse
 import pickle
-import random
 import re
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from enum import Enum, auto
 from functools import cache
 
+from tests.app import trying
 from tests.app.controller.calm import calm_down, is_whole, pass_of, round_of
 from tests.app.controller.world import Faults, ViolationError, World
+from tests.app.trying import Model
 
 MOST_BYTES = 100
 
@@ -173,35 +171,26 @@ def story(choices: bytes) -> str:
     return "\n".join([*(f"  {name}" for name in world.taken), end])
 
 
+def told(choices: bytes) -> str:
+    """Return how to run again what is left of a schedule that breaks a rule, and what happens in it."""
+    shortest = shortened(choices)
+    return f"{trying.call(shortest)}\n{story(shortest)}"
+
+
 def main() -> int:
     """Try many schedules. Returns the exit code: 1 if one of them breaks a rule."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--schedules", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=None, help="the same seed tries the same schedules")
-    arguments = parser.parse_args()
-    seed = random.randrange(1 << 32) if arguments.seed is None else arguments.seed
-    chance = random.Random(seed)
-    started = time.monotonic()
-    met: Counter[str] = Counter()
-    taken = 0
-    for number in range(1, arguments.schedules + 1):
-        choices = chance.randbytes(chance.randint(MOST_BYTES // 3, MOST_BYTES))
-        try:
-            world = explore(choices)
-        except ViolationError as violation:
-            shortest = shortened(choices)
-            print(f"{violation}, in schedule {number} of seed {seed}: explore(bytes.fromhex({shortest.hex()!r}))")
-            print(story(shortest))
-            return 1
-        taken += len(world.taken)
-        met.update({re.sub(r" [0-9]+", "", name) for name in world.taken})
-        met.update({f"row {row}" for row in world.rows})
-        if number % 1000 == 0 or number == arguments.schedules:
-            seconds = time.monotonic() - started
-            print(f"{number} schedules of {taken / number:.0f} steps in {seconds:.0f} s (seed {seed})", flush=True)
-    for name, schedules in sorted(met.items()):
-        print(f"  {schedules / arguments.schedules:6.1%} {name}")
-    return 0
+    return trying.main(
+        Model(
+            description=__doc__,
+            explore=explore,
+            violation=ViolationError,
+            found=told,
+            met=lambda world: (f"row {row}" for row in world.rows),
+            sizes=(MOST_BYTES // 3, MOST_BYTES),
+            schedules=100_000,
+            progress=1000,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.app.controller.explore import MOST_BYTES, explore, prepare, shortened, story
+from tests.app.controller.explore import MOST_BYTES, explore, prepare, told
 from tests.app.controller.weakened import WEAKENED, Weakened
 from tests.app.controller.world import ViolationError
 
@@ -33,8 +33,7 @@ def test_no_schedule_breaks_a_rule() -> None:
         try:
             explore(choices)
         except ViolationError:
-            shortest = shortened(choices)
-            pytest.fail(f"explore(bytes.fromhex({shortest.hex()!r})):\n{story(shortest)}")
+            pytest.fail(told(choices))
 
 
 @pytest.mark.parametrize("weakened", [pytest.param(weakened, id=name) for name, weakened in WEAKENED.items()])

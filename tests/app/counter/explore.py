@@ -4,17 +4,14 @@ A schedule is a string of bytes, each of which makes one choice: first how many 
 may happen, then at each step which of those that are possible is taken.
 """
 
-import argparse
 import logging
-import random
-import re
 import sys
-import time
-from collections import Counter
 from dataclasses import fields
 
 from counter.requests import Fate, Outcome
+from tests.app import trying
 from tests.app.counter.schedule import Faults, ViolationError, World
+from tests.app.trying import Model
 
 MOST_BYTES = 90
 
@@ -79,32 +76,19 @@ def explore(choices: bytes) -> World:
 
 def main() -> int:
     """Try many schedules. Returns the exit code: 1 if one of them breaks a rule."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--schedules", type=int, default=200_000)
-    parser.add_argument("--seed", type=int, default=None, help="the same seed tries the same schedules")
-    arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    seed = random.randrange(1 << 32) if arguments.seed is None else arguments.seed
-    chance = random.Random(seed)
-    started = time.monotonic()
-    met: Counter[str] = Counter()
-    taken = 0
-    for number in range(1, arguments.schedules + 1):
-        choices = chance.randbytes(chance.randint(MOST_BYTES // 2, MOST_BYTES))
-        try:
-            world = explore(choices)
-        except ViolationError as violation:
-            print(f"{violation}, in schedule {number} of seed {seed}: explore(bytes.fromhex({choices.hex()!r}))")
-            return 1
-        taken += len(world.taken)
-        met.update({re.sub(r" [0-9]+", "", name) for name in world.taken})
-        met.update({f"told {_outcome_of(increment.outcome)}" for increment in world.increments})
-        if number % 10_000 == 0 or number == arguments.schedules:
-            seconds = time.monotonic() - started
-            print(f"{number} schedules of {taken / number:.0f} steps in {seconds:.0f} s (seed {seed})", flush=True)
-    for name, schedules in sorted(met.items()):
-        print(f"  {schedules / arguments.schedules:6.1%} {name}")
-    return 0
+    return trying.main(
+        Model(
+            description=__doc__,
+            explore=explore,
+            violation=ViolationError,
+            found=trying.call,
+            met=lambda world: (f"told {_outcome_of(increment.outcome)}" for increment in world.increments),
+            sizes=(MOST_BYTES // 2, MOST_BYTES),
+            schedules=200_000,
+            progress=10_000,
+        )
+    )
 
 
 def _outcome_of(outcome: Outcome | None) -> str:
