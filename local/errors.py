@@ -2,6 +2,7 @@
 
 import errno
 import os
+import select
 import sys
 from collections.abc import Callable
 
@@ -20,7 +21,9 @@ def exit_code(command: Callable[[], int]) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # Who reads what is printed wants no more, as `head` does. Python would complain when it flushes at its end.
+        if not _is_read_no_further():
+            raise
+        # Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except LocalError as error:
@@ -34,3 +37,10 @@ def exit_code(command: Callable[[], int]) -> int:
         return 130
     console.print(f"error: {told}", markup=False, highlight=False, style="red", soft_wrap=True)
     return 1
+
+
+def _is_read_no_further() -> bool:
+    """Whether who reads what is printed wants no more, as `head` does. Any other connection that broke is a fault."""
+    reader = select.poll()
+    reader.register(sys.stdout.fileno(), 0)  # that it is gone is told without being asked for
+    return any(event & select.POLLERR for _, event in reader.poll(0))

@@ -42,6 +42,11 @@ def test_who_reads_no_further_is_no_fault(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "line\n", "")
 
 
+def test_a_connection_that_breaks_is_no_success() -> None:
+    with pytest.raises(BrokenPipeError):
+        failing_with(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+
+
 def test_a_fault_of_the_program_is_shown_as_one() -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         failing_with(OSError(errno.EBADF, "Bad file descriptor"))
