@@ -111,10 +111,15 @@ class Log:
         written = self._written
         return written[1] if written else None
 
+    def complete_of(self, cluster: int) -> Complete | None:
+        """Up to where the log of a cluster, written by this process, is known to be complete."""
+        written = self._written
+        return written[1] if written and written[0] == cluster else None
+
     def written_to(self, cluster: int) -> int:
         """Up to which revision of a cluster the log was written by this process, at least."""
-        written = self._written
-        return written[1].revision if written and written[0] == cluster else 0
+        complete = self.complete_of(cluster)
+        return complete.revision if complete else 0
 
     def begin_anew(self) -> None:
         """Go on in another file, from the newest revision: what this one has is of no use."""

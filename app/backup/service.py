@@ -18,13 +18,13 @@ from backup.jobs import Jobs, Report
 from backup.live import Live, LiveReader
 from backup.log import MOST_BEHIND, Log
 from backup.log_file import Complete, LogError
-from backup.manifest import Manifest, Proof
+from backup.manifest import Manifest, Proof, by_age
 from backup.metrics import Metrics, Work
 from backup.prover import Prover
 from backup.scratch import ScratchError
 from backup.settings import Settings
 from backup.vault import Vault
-from backup.views import JobView, LiveView, LogView, Overview, RestoreFileView, SnapshotView
+from backup.views import ChainView, JobView, LiveView, LogView, Overview, RestoreFileView, SnapshotView
 from etcd.client import EtcdClient
 from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 from etcd.keys import UnreadableKeyError
@@ -105,6 +105,8 @@ class Backup:
             if live and live.count is not None
             else None,
             passed_over=self._passed_over(),
+            epoch=self._vault.newest_epoch(),
+            chain=self._chain(),
         )
 
     def take(self, reason: str) -> SnapshotView:
@@ -299,6 +301,22 @@ class Backup:
         """The newest of what the log has written, and of what was read from the volume."""
         known = [line for line in (self._log.complete, self._prover.complete) if line is not None]
         return max(known, key=lambda line: line.time, default=None)
+
+    def _chain(self) -> ChainView | None:
+        """The newest that can be restored, as far as memory knows."""
+        proven = [manifest for manifest in self._vault.catalog.manifests() if manifest.proven and manifest.lived]
+        newest = max(proven, key=by_age, default=None)
+        if newest is None:
+            return None
+        base = self._prover.base
+        lines = [
+            self._log.complete_of(newest.cluster),
+            self._prover.complete if base is not None and base.cluster == newest.cluster else None,
+        ]
+        line = max((line for line in lines if line is not None), key=lambda line: line.revision, default=None)
+        if line is None:
+            return ChainView(newest.epoch, newest.newest, None)
+        return ChainView(newest.epoch, max(newest.newest, line.revision), _age(line.time))
 
     def _passed_over(self) -> tuple[str, ...]:
         broken = self._prover.broken

@@ -78,7 +78,11 @@ class Vault:
 
     def next_epoch(self) -> int:
         """The number of the cluster that a restore would begin."""
-        return max((epoch.epoch for epoch in self._epochs.known()), default=keys.FIRST_EPOCH) + 1
+        return self.newest_epoch() + 1
+
+    def newest_epoch(self) -> int:
+        """The number of the newest cluster that is known of."""
+        return max((epoch.epoch for epoch in self._epochs.known()), default=keys.FIRST_EPOCH)
 
     def save(self, local: Path, taken: Taken, reason: str, proof: Proof, bump: int = 0, source: str = "") -> Manifest:
         """Put a file on the volume. It is listed once all of it is there."""

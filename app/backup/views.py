@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal, Protocol
 
+from etcd.keys import FIRST_EPOCH
+
 JobState = Literal["making", "done", "failed"]
 
 Json = Mapping[str, Any]
@@ -81,6 +83,24 @@ class LiveView:
 
 
 @dataclass(frozen=True)
+class ChainView:
+    """The newest that can be restored: a proven snapshot and the log after it.
+
+    Attributes:
+        epoch: That of the cluster which it is of.
+        revision: Up to which it goes, as far as that is known.
+        lag_seconds: How long ago it was known to have all that a quorum had; None: it never was.
+    """
+
+    epoch: int
+    revision: int
+    lag_seconds: float | None
+
+    def to_json(self) -> Json:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Overview:
     """All that backup has.
 
@@ -89,12 +109,16 @@ class Overview:
         log: The log of the cluster that runs.
         live: None if the cluster does not answer.
         passed_over: A sentence for each file that is of no use: its name, and why.
+        epoch: The newest that backup knows of.
+        chain: None if there is no proven snapshot.
     """
 
     snapshots: tuple[SnapshotView, ...]
     log: LogView
     live: LiveView | None
     passed_over: tuple[str, ...]
+    epoch: int = FIRST_EPOCH
+    chain: ChainView | None = None
 
     def to_json(self) -> Json:
         return {
@@ -102,6 +126,8 @@ class Overview:
             "log": self.log.to_json(),
             "live": self.live.to_json() if self.live else None,
             "passed_over": list(self.passed_over),
+            "epoch": self.epoch,
+            "chain": self.chain.to_json() if self.chain else None,
         }
 
 

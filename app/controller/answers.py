@@ -5,7 +5,7 @@ Here a life is let start for the first time: the record says so before the membe
 
 from dataclasses import replace
 
-from controller.conditions import file_of, is_ahead, is_complete, is_life, is_made, quorum_of
+from controller.conditions import file_of, is_ahead, is_life, is_made, quorum_of
 from controller.facts import Facts
 from controller.record import FROM_NOTHING, UNKNOWN_LIFE, Cluster, Kind, Voter
 from member.starting import Answer, Folder, Join, New, Report, Restore, Start, Wait
@@ -66,8 +66,6 @@ def _answer_unborn(cluster: Cluster, facts: Facts, voter: Voter, report: Report)
     """Let the life start that has its folder; have a folder made where there is none yet."""
     folder, marker = report.folder, report.marker
     if folder is None or marker is None or not is_made(cluster, voter, report):
-        return cluster, _make(cluster, facts, voter)
-    if not is_complete(cluster, voter, folder):
         return cluster, _make(cluster, facts, voter)
     answer = _start(cluster, facts, voter, folder)
     if isinstance(answer, Start):

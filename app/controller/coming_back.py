@@ -1,7 +1,16 @@
 """No quorum answers, and there may be one again: members start, and whoever is missed is named."""
 
 from controller.answers import ahead, all_wait, answer_all
-from controller.conditions import Condition, condition, configurations, is_ahead, may_be_quorum, quorum_of
+from controller.conditions import (
+    Condition,
+    condition,
+    configurations,
+    file_of,
+    is_ahead,
+    is_made,
+    may_be_quorum,
+    quorum_of,
+)
 from controller.decision import Case, Decision, changed, pods
 from controller.record import FROM_BEFORE
 from controller.standing import standing_actions
@@ -36,7 +45,22 @@ def go_on_uncounted(case: Case) -> Decision | None:
     says = f"epoch {epoch.number} begins"
     if waits:
         says += f", and waits for {pods(waits)}; if they don't come, `make restore` decides"
+    if _is_file_missed(case):
+        # Who has it may be silent for ever, and be no member any more.
+        says += (
+            f", and waits for the file made of {epoch.source.made_of}, which nobody serves now; if nobody does, "
+            "`make restore` decides"
+        )
     return Decision("go_on_uncounted", says, changed(case, answered), standing_actions(case), answers)
+
+
+def _is_file_missed(case: Case) -> bool:
+    """Return whether members that are yet to begin need the epoch's file, and nobody has it."""
+    cluster, facts = case.cluster, case.facts
+    if not cluster.epoch.source.sha256 or file_of(cluster, facts) is not None:
+        return False
+    unborn = [voter for voter in cluster.voters if not voter.folder]
+    return not all(is_made(cluster, voter, facts.report(voter.member)) for voter in unborn)
 
 
 def come_back(case: Case) -> Decision:

@@ -116,9 +116,11 @@ def _is_to_join(facts: Facts, voter: Voter) -> bool:
 
 
 def is_made(cluster: Cluster, voter: Voter, report: Report | None) -> bool:
-    """Return whether a member's folder was made for the life that the voter is."""
-    marker = report.marker if report is not None else None
-    return marker is not None and (marker.epoch, marker.life) == (cluster.epoch.number, voter.life)
+    """Return whether a member's folder was made for the life that the voter is, and has all that it was made with."""
+    folder = report.folder if report is not None else None
+    if folder is None or folder.marker is None or not is_complete(cluster, voter, folder):
+        return False
+    return (folder.marker.epoch, folder.marker.life) == (cluster.epoch.number, voter.life)
 
 
 def file_of(cluster: Cluster, facts: Facts) -> File | None:

@@ -7,12 +7,7 @@ computeMemberID and genID in server/etcdserver/api/membership of etcd 3.6; compa
 from collections.abc import Sequence
 from hashlib import sha1
 
-from member.command import peer_url
-
-
-def member_name(number: int) -> str:
-    """Return the name that pod etcd-N has in the cluster."""
-    return f"etcd{number}"
+from member.command import member_name, peer_url
 
 
 def member_id(token: str, number: int) -> int:

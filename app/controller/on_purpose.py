@@ -67,8 +67,8 @@ def _restore(case: Case, request: Request) -> Decision:
     if held is not None:
         return held
     if request.wish is Wish.CONTINUE:
-        silent = frozenset(voter.member for voter in case.cluster.voters)
-        return _done_by(request, continue_from_newest(case, silent, _ASKED))
+        everybody = frozenset({*case.facts.members, *(voter.member for voter in case.cluster.voters)})
+        return _done_by(request, continue_from_newest(case, everybody, _ASKED))
     if request.wish is Wish.EMPTY:
         return _risen(case, request, None)
     return _restore_from(case, request)
@@ -95,13 +95,17 @@ def _restore_from(case: Case, request: Request) -> Decision:
 
 
 def _hold(case: Case, request: Request) -> Decision | None:
-    """Put on hold whoever could go on; None once those who are not can't be a quorum."""
+    """Put on hold whoever could go on; None once those who are not can't be a quorum.
+
+    Where no record says who votes, each of them may be a quorum by itself.
+    """
     loose = [
         [voter.member for voter in voters if not is_bound(case.cluster, case.facts, voter, request)]
         for voters in configurations(case.cluster)
     ]
-    sizes = [len(voters) for voters in configurations(case.cluster)]
-    if not any(len(members) >= quorum_of(size) for members, size in zip(loose, sizes, strict=True)):
+    is_known = case.record.cluster is not None
+    enough = [quorum_of(len(voters)) if is_known else 1 for voters in configurations(case.cluster)]
+    if not any(len(members) >= size for members, size in zip(loose, enough, strict=True)):
         return None
     waited_for = sorted({member for members in loose for member in members})
     reason = (

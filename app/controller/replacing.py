@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from controller.answers import answer_all
-from controller.conditions import Condition, condition, file_is_gone, is_ahead
+from controller.conditions import Condition, condition, file_is_gone, is_ahead, is_made
 from controller.decision import Case, Decision, changed
 from controller.facts import Entry, Quorum
 from controller.membership import action_of, addition, begun, is_joining, promotion, removal, with_what_is_shown
@@ -81,13 +81,20 @@ def _to_be_replaced(case: Case, quorum: Quorum) -> list[tuple[Voter, str]]:
         report = case.facts.report(voter.member)
         if how is Condition.GONE:
             found.append((voter, _GONE))
-        elif how is Condition.UNBORN and is_lost and voter.joined is None and report and report.folder is None:
+        elif how is Condition.UNBORN and is_lost and _needs_the_file(case.cluster, voter, report):
             found.append((voter, _NO_FILE))
         elif voter.entry in corrupt:
             found.append((voter, _CORRUPT))
         elif report is not None and how is Condition.HERE and _is_in_crash_loop(case, quorum, voter, report):
             found.append((voter, _LOOPS))
     return found
+
+
+def _needs_the_file(cluster: Cluster, voter: Voter, report: Report | None) -> bool:
+    """Return whether a member that has yet to begin asks, and has no whole folder of this epoch, but maybe an older."""
+    if voter.joined is not None or report is None or is_ahead(cluster, voter.member, report.folder):
+        return False
+    return not is_made(cluster, voter, report)
 
 
 def _missing(case: Case) -> list[int]:

@@ -9,7 +9,7 @@ from controller.conditions import Condition, condition, is_ahead, may_be_quorum
 from controller.decision import Case, Decision, changed, pods
 from controller.epochs import following, next_number
 from controller.facts import SILENT
-from controller.record import FROM_NOTHING
+from controller.record import FROM_NOTHING, Cluster, Voter
 from member.starting import Answer, File, Report, Save
 
 
@@ -150,13 +150,46 @@ def _add_chain(case: Case, made_for: int, files: list[File], lacking: list[str],
 
 def _silent(case: Case, gone: Set[int]) -> list[str]:
     """Return who says nothing and may have more than all others."""
-    found = []
-    for voter in case.cluster.voters:
-        if voter.member in gone or condition(case.cluster, case.facts, voter) is not Condition.SILENT:
-            continue
-        since = case.facts.seen(voter.member).silent_since
-        if case.facts.now - since < SILENT or not case.facts.log_did_not_lag():
-            found.append(voter.member)
+    voters = [
+        voter.member for voter in case.cluster.voters if condition(case.cluster, case.facts, voter) is Condition.SILENT
+    ]
+    found = [
+        member
+        for member in sorted({*voters, *_silent_without_vote(case)} - gone)
+        if case.facts.now - case.facts.seen(member).silent_since < SILENT or not case.facts.log_did_not_lag()
+    ]
     if not found:
         return []
     return [f"{pods(found)} is silent and may have more; `make replace-member N` or `make restore` decides without it"]
+
+
+def _silent_without_vote(case: Case) -> list[int]:
+    """Return who says nothing, and may have the folder of a life before.
+
+    It was removed just before the others lost their data, or it has yet to begin anew.
+    """
+    cluster = case.cluster
+    return [
+        past.member
+        for past in cluster.past
+        if not _has_no_former_life(cluster, cluster.voter(past.member)) and _may_have_a_folder(case, past.member)
+    ]
+
+
+def _has_no_former_life(cluster: Cluster, voter: Voter | None) -> bool:
+    """Return whether it was let start as what it is now, or never was anything else: then there is no older folder."""
+    if voter is None:
+        return False
+    return voter.folder != "" or (voter.joined is None and not cluster.before)
+
+
+def _may_have_a_folder(case: Case, member: int) -> bool:
+    """Return whether a member that says nothing has a volume, and a pod that will tell what is on it."""
+    facts, seen = case.facts, case.facts.seen(member)
+    if facts.report(member) is not None or facts.running(member) is not None:
+        return False
+    if (member, seen.pod) in case.cluster.discarded:
+        return False
+    if seen.claim is None or not seen.claim.bound or seen.claim.leaving:
+        return False
+    return bool(seen.pod) or facts.scale is None or member < facts.scale.replicas

@@ -45,11 +45,14 @@ def _put_epoch(case: Case) -> tuple[Action, ...]:
 
 
 def _discard(case: Case) -> tuple[Action, ...]:
-    """Delete the pods of which somebody said that they are gone for good, with their claims, claims first."""
+    """Delete the pods of which somebody said that they are gone for good, with their claims, claims first.
+
+    Entries go before pods: one that has come back meanwhile may be needed for the quorum until its entry is gone.
+    """
     actions: list[Action] = []
     for member, pod in case.cluster.discarded:
-        seen = case.facts.seen(member)
-        if seen.pod != pod:
+        seen, voter = case.facts.seen(member), case.cluster.voter(member)
+        if seen.pod != pod or (voter is not None and voter.folder):
             continue
         if seen.claim is not None and not seen.claim.leaving:
             actions.append(DeleteClaim(member, seen.claim.uid))

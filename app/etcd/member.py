@@ -1,6 +1,6 @@
 """One member, asked itself: what only it can tell of its own data, and what must come from one and the same member."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,13 +29,17 @@ _LEASES = "/etcdserverpb.Lease/LeaseLeases"
 
 @dataclass(frozen=True)
 class Status:
-    """What a member says of itself: its ID, its cluster's, the leader's (0: it knows none), its newest revision."""
+    """What a member says of itself: its ID, its cluster's, the leader's (0: it knows none), its newest revision.
+
+    `index` is that of the newest entry of its log.
+    """
 
     member: int
     cluster: int
     leader: int
     revision: int
     version: str
+    index: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,15 @@ class Member:
         self.channel.close()
 
     def status(self, timeout: float = CALL_TIMEOUT) -> Status:
-        answer = _call(self._maintenance.Status, etcdrpc.StatusRequest(), timeout)
+        answer = call(self._maintenance.Status, etcdrpc.StatusRequest(), timeout)
         header = answer.header
-        return Status(header.member_id, header.cluster_id, answer.leader, header.revision, answer.version)
+        return Status(
+            header.member_id, header.cluster_id, answer.leader, header.revision, answer.version, answer.raftIndex
+        )
 
     def read(self, request: etcdrpc.RangeRequest) -> etcdrpc.RangeResponse:
         """Read keys: linearizably, unless the request says otherwise."""
-        return _call(self._kv.Range, request)
+        return call(self._kv.Range, request)
 
     def count(self, revision: int = 0) -> tuple[int, int]:
         """The count and the revision that it is of: the newest that a quorum knows, or the one that is given.
@@ -106,7 +112,7 @@ class Member:
         return Hash(answer.hash, answer.compact_revision)
 
     def _hash_up_to(self, revision: int) -> etcdrpc.HashKVResponse:
-        return _call(self._maintenance.HashKV, etcdrpc.HashKVRequest(revision=revision), HASH_TIMEOUT)
+        return call(self._maintenance.HashKV, etcdrpc.HashKVRequest(revision=revision), HASH_TIMEOUT)
 
     def snapshot(self) -> Iterator[bytes]:
         """The member's database in parts, and the SHA-256 of them all at the end."""
@@ -116,37 +122,39 @@ class Member:
 
     def is_corrupt(self) -> bool:
         """Whether some member's data were found to differ from the others'."""
-        return any(alarm.alarm == _CORRUPT for alarm in self._alarms())
+        return bool(self.corrupt())
+
+    def corrupt(self) -> frozenset[int]:
+        """The IDs of those whose data were found to differ from the others'; 0 among them: nobody knows whose."""
+        return frozenset(int(alarm.memberID) for alarm in self._alarms() if alarm.alarm == _CORRUPT)
 
     def disarm_all(self) -> None:
         """Take back every alarm."""
-        for alarm in self._alarms():
-            _call(
-                self._maintenance.Alarm,
-                etcdrpc.AlarmRequest(
-                    action=etcdrpc.AlarmRequest.DEACTIVATE, memberID=alarm.memberID, alarm=alarm.alarm
-                ),
-            )
+        self._disarm(self._alarms())
+
+    def disarm_corrupt(self, member: int) -> None:
+        """Take back the alarm that says that a member's data differ."""
+        self._disarm(alarm for alarm in self._alarms() if alarm.alarm == _CORRUPT and alarm.memberID == member)
 
     def transact(self, request: etcdrpc.TxnRequest) -> etcdrpc.TxnResponse:
         """Apply a transaction. After EtcdUnavailableError it may have been applied, or may still be."""
-        return _call(self._kv.Txn, request, HASH_TIMEOUT)
+        return call(self._kv.Txn, request, HASH_TIMEOUT)
 
     def compact(self, revision: int) -> None:
         """Forget what was before this revision, and wait until it is gone."""
-        _call(self._kv.Compact, etcdrpc.CompactionRequest(revision=revision, physical=True), HASH_TIMEOUT)
+        call(self._kv.Compact, etcdrpc.CompactionRequest(revision=revision, physical=True), HASH_TIMEOUT)
 
     def leases(self) -> list[int]:
         """The IDs of all leases."""
-        return [lease.ID for lease in _call(self._leases, None).members]
+        return [lease.ID for lease in call(self._leases, None).members]
 
     def grant_lease(self, lease: int, seconds: int) -> None:
         """Make a lease of this ID."""
-        _call(self._lease.LeaseGrant, etcdrpc.LeaseGrantRequest(ID=lease, TTL=seconds))
+        call(self._lease.LeaseGrant, etcdrpc.LeaseGrantRequest(ID=lease, TTL=seconds))
 
     def lease_seconds(self, lease: int) -> int:
         """For how long a lease was granted; 0 if there is none."""
-        return int(_call(self._lease.LeaseTimeToLive, etcdrpc.LeaseTimeToLiveRequest(ID=lease)).grantedTTL)
+        return int(call(self._lease.LeaseTimeToLive, etcdrpc.LeaseTimeToLiveRequest(ID=lease)).grantedTTL)
 
     def keep_alive(self, leases: list[int]) -> dict[int, int]:
         """Begin the time of these leases anew. Returns how many seconds each has then; 0: there is no such lease."""
@@ -154,8 +162,15 @@ class Member:
         with _errors():
             return {answer.ID: answer.TTL for answer in self._lease.LeaseKeepAlive(requests, timeout=CALL_TIMEOUT)}
 
+    def _disarm(self, alarms: Iterable[Any]) -> None:
+        for alarm in alarms:
+            request = etcdrpc.AlarmRequest(
+                action=etcdrpc.AlarmRequest.DEACTIVATE, memberID=alarm.memberID, alarm=alarm.alarm
+            )
+            call(self._maintenance.Alarm, request)
+
     def _alarms(self) -> Any:  # noqa: ANN401  # untyped stubs
-        return _call(self._maintenance.Alarm, etcdrpc.AlarmRequest(action=etcdrpc.AlarmRequest.GET)).alarms
+        return call(self._maintenance.Alarm, etcdrpc.AlarmRequest(action=etcdrpc.AlarmRequest.GET)).alarms
 
 
 def connect_to(endpoint: Endpoint) -> Member:
@@ -166,7 +181,8 @@ def connect_to(endpoint: Endpoint) -> Member:
     return Member(to_any_of(addresses))
 
 
-def _call(method: Any, request: Any, timeout: float = CALL_TIMEOUT) -> Any:  # noqa: ANN401  # untyped stubs
+def call(method: Any, request: Any, timeout: float = CALL_TIMEOUT) -> Any:  # noqa: ANN401  # untyped stubs
+    """Raises EtcdUnavailableError if there is no answer within `timeout` seconds, EtcdRefusedError if it is no."""
     with _errors():
         return method(request, timeout=timeout)
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from member import launcher, settings
+from member import controlled, launcher, settings
 from service.environment import SettingsError, describe
 
 
@@ -20,7 +20,10 @@ def main() -> int:
     # The first process of a container has no default for this: without a handler it would wait on.
     signal.signal(signal.SIGTERM, _end)
     try:
-        launcher.launch(settings.from_environment(os.environ))
+        member = settings.from_environment(os.environ)
+        if member.controller_url:
+            controlled.launch(member)
+        launcher.launch(member)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

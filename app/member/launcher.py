@@ -131,7 +131,7 @@ def _restore(member: Member, restoration: Restoration) -> str | None:
 def _become_etcd(member: Member, why: str) -> NoReturn:
     # etcd complains of a data folder that others may read.
     member.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    arguments = command.start(member)
+    arguments = command.start(member, member.cluster, member.token, "new")
     _say(f"{why} in {member.data_dir}, starting: {' '.join(arguments)}")
     os.execv(arguments[0], arguments)
 

@@ -5,6 +5,7 @@ list of all, with the client URLs of those that were started once; etcd serves i
 """
 
 import json
+from collections.abc import Iterable
 from http.client import HTTPException
 from typing import Any
 from urllib.request import Request
@@ -14,6 +15,9 @@ from member.settings import Member
 
 # Seconds that a member may stay silent.
 TIMEOUT = 1.0
+
+# No member's ID.
+_NOT_LISTED = 0
 
 
 def say_never_started(member: Member) -> bool:
@@ -29,9 +33,27 @@ def say_never_started(member: Member) -> bool:
 def _knows_as_not_started(other: str, name: str) -> bool:
     own_url = command.peer_url(name)
     try:
-        with web.send(Request(f"{command.peer_url(other)}/members"), TIMEOUT) as response:
-            members: list[dict[str, Any]] = json.load(response)
-        return any(own_url in entry["peerURLs"] and not entry.get("clientURLs") for entry in members)
+        return any(own_url in entry["peerURLs"] and not entry.get("clientURLs") for entry in _members_of(other))
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         # Whatever it says, it does not say that.
         return False
+
+
+def _members_of(other: str) -> list[dict[str, Any]]:
+    with web.send(Request(f"{command.peer_url(other)}/members"), TIMEOUT) as response:
+        members: list[dict[str, Any]] = json.load(response)
+    return members
+
+
+def list_as(cluster: Iterable[str], name: str, entry: int) -> bool:
+    """Return whether those of the cluster that answer, at least one, all list member `name` under this ID."""
+    listed = {found for other in cluster if other != name for found in _entries_of(other, name)}
+    return listed == {entry}
+
+
+def _entries_of(other: str, name: str) -> list[int]:
+    own_url = command.peer_url(name)
+    try:
+        return [int(entry["id"]) for entry in _members_of(other) if own_url in entry["peerURLs"]] or [_NOT_LISTED]
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return []  # it does not answer

@@ -30,7 +30,7 @@ def _fill(new: Path, member: Member, restoration: Restoration, sha256: str) -> N
         raise RestoreError(f"there is no backup (BACKUP_URL is not set) to give the file {sha256}")
     file = folder.file_beside(member.data_dir)
     backup.fetch(member.backup_url, sha256, file)
-    arguments = command.restore(member, restoration, file, new)
+    arguments = command.restore(member.name, member.cluster, member.token, restoration.bump, file, new)
     result = subprocess.run(arguments, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         # What comes before is its log, with times in it: each try would be another reason to wait.

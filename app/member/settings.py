@@ -16,6 +16,9 @@ EMPTY = "empty"
 _DEFAULT_DATA_DIR = "/var/lib/etcd/data"
 _DEFAULT_RETENTION = "15m"
 
+# More are of no use: each one more makes a commit slower.
+MOST_MEMBERS = 9
+
 _ORDINAL = re.compile(r"-(0|[1-9][0-9]*)$", re.ASCII)
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _DURATION = re.compile(r"([0-9]+(h|m|s))+", re.ASCII)
@@ -53,6 +56,10 @@ class Member:
         quota: Bytes beyond which etcd's database takes nothing more; 0: etcd's own default.
         backup_url: Where backup answers; empty where there is none.
         restoration: What the record asks for, if a restore is under way.
+        controller_url: Where the controller answers. Where it is set, that decides, and not cluster, token and
+            restoration.
+        number: N of pod etcd-N.
+        pod: Which pod of that name it is.
     """
 
     name: str
@@ -63,26 +70,44 @@ class Member:
     quota: int
     backup_url: str
     restoration: Restoration | None
+    controller_url: str
+    number: int
+    pod: str
 
 
 def from_environment(environment: Mapping[str, str]) -> Member:
     """Return the member that `environment` describes. Raises service.environment.SettingsError with all faults."""
     check(variables(environment), environment)
-    cluster = _names(environment["MEMBERS"])
+    controller_url = environment.get("CONTROLLER_URL", "")
+    cluster = () if controller_url else _names(environment["MEMBERS"])
+    number = _ordinal(environment["MY_POD_NAME"], len(cluster) or MOST_MEMBERS)
     return Member(
-        name=cluster[_ordinal(environment["MY_POD_NAME"], len(cluster))],
+        name=f"etcd{number}" if controller_url else cluster[number],
         cluster=cluster,
-        token=environment.get("RECORD_TOKEN") or environment["CLUSTER_TOKEN"],
+        token=environment.get("RECORD_TOKEN") or environment.get("CLUSTER_TOKEN", ""),
         data_dir=Path(environment.get("DATA_DIR", _DEFAULT_DATA_DIR)),
         retention=environment.get("COMPACTION_RETENTION", _DEFAULT_RETENTION),
         quota=int(environment.get("QUOTA") or 0),
         backup_url=environment.get("BACKUP_URL", ""),
         restoration=_restoration(environment),
+        controller_url=controller_url,
+        number=number,
+        pod=environment.get("MY_POD_UID", ""),
     )
 
 
 def variables(environment: Mapping[str, str]) -> tuple[Variable, ...]:
     """Return the variables with their rules, some of which depend on what others of `environment` say."""
+    if environment.get("CONTROLLER_URL"):
+        return (
+            Variable(
+                "MY_POD_NAME",
+                lambda value: _ordinal(value, MOST_MEMBERS),
+                "the pod's name, which ends in the member's number: etcd-0 for the first",
+            ),
+            Variable("MY_POD_UID", parse_name, "what sets this pod apart from all others, before and after it"),
+            *_common(),
+        )
     size = len(environment.get("MEMBERS", "").split(","))
     source = environment.get("RECORD_RESTORE", "")
     return (
@@ -93,6 +118,21 @@ def variables(environment: Mapping[str, str]) -> tuple[Variable, ...]:
             "the pod's name, which ends in its ordinal among MEMBERS: etcd-0 for the first",
         ),
         Variable("CLUSTER_TOKEN", parse_name, "a text that sets this cluster apart from every other one"),
+        *_common(),
+        _optional("RECORD_RESTORE", _SOURCE, f"the sha256 of a file to restore, or {EMPTY!r} (no restore if not set)"),
+        _for_a_restore("RECORD_EPOCH", _NUMBER, "the epoch's number, 1 or more", needed=source != ""),
+        _for_a_restore("RECORD_TOKEN", _TEXT, "the epoch's token, used for CLUSTER_TOKEN", needed=source != ""),
+        _for_a_restore(
+            "RECORD_BUMP",
+            _NUMBER,
+            "what is added to the file's revision, 1 or more",
+            needed=source not in ("", EMPTY),
+        ),
+    )
+
+
+def _common() -> tuple[Variable, ...]:
+    return (
         Variable(
             "DATA_DIR",
             _absolute,
@@ -107,14 +147,8 @@ def variables(environment: Mapping[str, str]) -> tuple[Variable, ...]:
         ),
         _optional("QUOTA", _NUMBER, "bytes that etcd's database may have at most (etcd's default if not set)"),
         _optional("BACKUP_URL", _URL, "where backup answers, like http://etcd-backup:8080 (no backup if not set)"),
-        _optional("RECORD_RESTORE", _SOURCE, f"the sha256 of a file to restore, or {EMPTY!r} (no restore if not set)"),
-        _for_a_restore("RECORD_EPOCH", _NUMBER, "the epoch's number, 1 or more", needed=source != ""),
-        _for_a_restore("RECORD_TOKEN", _TEXT, "the epoch's token, used for CLUSTER_TOKEN", needed=source != ""),
-        _for_a_restore(
-            "RECORD_BUMP",
-            _NUMBER,
-            "what is added to the file's revision, 1 or more",
-            needed=source not in ("", EMPTY),
+        _optional(
+            "CONTROLLER_URL", _URL, "where the controller answers, like http://etcd-controller:8080 (none if not set)"
         ),
     )
 

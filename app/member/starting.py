@@ -176,6 +176,7 @@ class Confirm:
     """
 
     entry: int
+    members: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ def _start(folder: Folder | None, answer: Start) -> tuple[Step, ...]:
     if marker.state is State.STARTED:
         return (Become(answer),)
     steps: tuple[Step, ...] = (Mark(replace(marker, state=State.STARTED, request="")), Become(answer))
-    return (Confirm(answer.entry), *steps) if answer.entry and not folder.log else steps
+    return (Confirm(answer.entry, answer.members), *steps) if answer.entry and not folder.log else steps
 
 
 def _make(folder: Folder | None, answer: New | Join | Restore, name: str) -> tuple[Step, ...]:

@@ -37,10 +37,11 @@ class Member:
     peer_port: int
     process: subprocess.Popen[bytes] | None = None
     command: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
 
     @property
     def endpoint(self) -> Endpoint:
-        return Endpoint("127.0.0.1", self.client_port)
+        return Endpoint(self.host, self.client_port)
 
     @property
     def data(self) -> Path:
@@ -70,7 +71,7 @@ class Member:
 
     def status(self, timeout: float = 1.0) -> etcdrpc.StatusResponse | None:
         """What it says of itself, or None if it does not answer."""
-        with grpc.insecure_channel(f"127.0.0.1:{self.client_port}", [("grpc.enable_http_proxy", 0)]) as channel:
+        with grpc.insecure_channel(f"{self.host}:{self.client_port}", [("grpc.enable_http_proxy", 0)]) as channel:
             try:
                 return etcdrpc.MaintenanceStub(channel).Status(etcdrpc.StatusRequest(), timeout=timeout)
             except grpc.RpcError:

@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from backup.views import JobView, LiveView, LogView, Overview
+from backup.views import ChainView, JobView, LiveView, LogView, Overview
 from tests.app.backup.fake_core import RESTORE_FILE, SNAPSHOT, TIME
 
 
@@ -28,12 +28,21 @@ def test_times_are_told_in_utc() -> None:
 
 
 def test_everything() -> None:
-    overview = Overview((SNAPSHOT,), LogView(20, TIME, 0.4), LiveView(1, 0xABC, 23, 24), ("snapshot-0: it is empty",))
+    overview = Overview(
+        snapshots=(SNAPSHOT,),
+        log=LogView(20, TIME, 0.4),
+        live=LiveView(1, 0xABC, 23, 24),
+        passed_over=("snapshot-0: it is empty",),
+        epoch=2,
+        chain=ChainView(1, 20, 0.4),
+    )
     assert overview.to_json() == {
         "snapshots": [SNAPSHOT.to_json()],
         "log": {"complete_to": 20, "complete_at": "2026-03-04T05:06:07.890Z", "lag_seconds": 0.4, "problem": None},
         "live": {"epoch": 1, "cluster": "abc", "count": 23, "revision": 24},
         "passed_over": ["snapshot-0: it is empty"],
+        "epoch": 2,
+        "chain": {"epoch": 1, "revision": 20, "lag_seconds": 0.4},
     }
 
 
@@ -43,6 +52,8 @@ def test_nothing() -> None:
         "log": {"complete_to": 0, "complete_at": None, "lag_seconds": None, "problem": "etcd does not answer"},
         "live": None,
         "passed_over": [],
+        "epoch": 1,
+        "chain": None,
     }
 
 

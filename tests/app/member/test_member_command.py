@@ -1,13 +1,13 @@
-from collections.abc import Callable
 from pathlib import Path
 
 from member import command, settings
-from member.settings import Member
-from tests.app.member.conftest import GOOD, RESTORE
+from tests.app.member.conftest import GOOD
+
+CLUSTER = ["etcd0", "etcd1", "etcd2"]
 
 
 def test_the_command_line_of_a_member() -> None:
-    assert command.start(settings.from_environment(GOOD)) == [
+    assert command.start(settings.from_environment(GOOD), CLUSTER, "token-1", "new") == [
         "/usr/local/bin/etcd",
         "--name=etcd1",
         "--data-dir=/var/lib/etcd/data",
@@ -25,19 +25,18 @@ def test_the_command_line_of_a_member() -> None:
     ]
 
 
-def test_retention_data_folder_quota_and_token_can_be_set() -> None:
-    variables = {"COMPACTION_RETENTION": "1h30m", "DATA_DIR": "/data/etcd", "QUOTA": "5", "RECORD_TOKEN": "token-2"}
-    arguments = command.start(settings.from_environment(GOOD | variables))
+def test_retention_data_folder_and_quota_can_be_set() -> None:
+    variables = {"COMPACTION_RETENTION": "1h30m", "DATA_DIR": "/data/etcd", "QUOTA": "5"}
+    arguments = command.start(settings.from_environment(GOOD | variables), CLUSTER, "token-2", "existing")
     assert "--auto-compaction-retention=1h30m" in arguments
     assert "--data-dir=/data/etcd" in arguments
     assert "--quota-backend-bytes=5" in arguments
     assert "--initial-cluster-token=token-2" in arguments
+    assert "--initial-cluster-state=existing" in arguments
 
 
-def test_the_command_line_that_makes_a_folder_of_a_file(make_member: Callable[..., Member]) -> None:
-    member = make_member(**RESTORE)
-    assert member.restoration is not None
-    assert command.restore(member, member.restoration, Path("/data.file"), Path("/data.new")) == [
+def test_the_command_line_that_makes_a_folder_of_a_file() -> None:
+    assert command.restore("etcd1", CLUSTER, "token-2", 1_000_000_000, Path("/data.file"), Path("/data.new")) == [
         "/usr/local/bin/etcdutl",
         "snapshot",
         "restore",

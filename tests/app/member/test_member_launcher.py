@@ -101,7 +101,7 @@ def test_without_backup_a_new_member_starts(
     member = make_member()
     with pytest.raises(BecameEtcdError):
         launcher.launch(member)
-    assert executed == [command.start(member)]
+    assert executed == [command.start(member, member.cluster, member.token, "new")]
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith(f"no data yet in {member.data_dir}, starting: /usr/local/bin/etcd --name=etcd1 ")
     assert stat.S_IMODE(member.data_dir.stat().st_mode) == 0o700

@@ -64,7 +64,7 @@ def test_the_first_start_is_written_down_before_it_happens() -> None:
 
 def test_one_that_joins_asks_the_others_who_it_is() -> None:
     start = Start(2, 3, "token", (0, 1, 2), 77)
-    assert told(Folder(MADE, log=False), start, "new") == (Confirm(77), Mark(STARTED), Become(start))
+    assert told(Folder(MADE, log=False), start, "new") == (Confirm(77, start.members), Mark(STARTED), Become(start))
     assert told(Folder(STARTED, log=True), start, "new") == (Become(start),)
 
 
