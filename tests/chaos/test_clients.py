@@ -31,6 +31,7 @@ class Counter:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else the body waits for the headers to be acknowledged
 
             def do_GET(self) -> None:
                 with counter._lock:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.infra.program_run import ProgramRun, run_program
 from tests.infra.stack_config import full_config
+from tests.quick_runs import quick_runs
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -13,6 +14,12 @@ def outputs_in_strings_raise() -> Iterator[None]:
     """An Output that is formatted into a string raises, where Pulumi would leave an error text in the string."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick() -> Iterator[None]:
+    with quick_runs():
         yield
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -14,6 +15,13 @@ from local.stack_config import StackConfig
 from tests.local.fake_docker import FakeDocker
 from tests.local.in_memory_kube import InMemoryKube
 from tests.local.small_programs import FakeBuilder, Preview, Up, Write, afresh
+from tests.quick_runs import quick_runs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick() -> Iterator[None]:
+    with quick_runs():
+        yield
 
 
 @pytest.fixture(autouse=True)

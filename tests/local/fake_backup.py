@@ -153,6 +153,7 @@ def _put(kube: InMemoryKube) -> None:
 def _handler(backup: FakeBackup) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else the body waits for the headers to be acknowledged
 
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -18,7 +18,7 @@ COMMANDS = ["snapshot", "snapshots", "export", "restore-file", "upload"]
 
 # The whole program, but for its core.
 PROGRAM = """
-import sys, tempfile
+import signal, sys, tempfile, time
 from backup import __main__ as main
 from tests.app.backup.fake_core import FakeCore
 
@@ -33,7 +33,9 @@ class Backup(FakeCore):
 
     def take(self, reason):
         print("taking", flush=True)
-        self.go_on.wait(0.5)  # longer than it takes until a signal comes
+        sys.stdin.readline()
+        while signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:  # it was not told to stop yet
+            time.sleep(0.001)
         return super().take(reason)
 
     def close(self):
@@ -60,7 +62,9 @@ def variables(tmp_path: Path, unused_port: int) -> dict[str, str]:
 def serving(variables: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """The process, which serves."""
     command = [sys.executable, "-c", PROGRAM]
-    with subprocess.Popen(command, env=environment(**variables), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment(**variables), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             read_until("serving on port", process)
             yield process
@@ -154,6 +158,8 @@ def test_what_is_under_way_is_finished_before_it_stops(
         read_until("taking", serving)
         serving.send_signal(number)
         serving.send_signal(number)  # who is impatient does not make it less orderly
+        assert serving.stdin is not None
+        print("go on", file=serving.stdin, flush=True)
         assert asking.communicate(timeout=10)[0].count("snapshot-2") == 1
     assert serving.wait(timeout=10) == 0
     assert serving.stdout is not None

@@ -70,12 +70,21 @@ main.main()
 
 
 def test_a_replica_without_etcd_starts_and_stops(unused_ports: list[int]) -> None:
+    program = """
+import sys
+from functools import partial
+from counter import __main__ as main
+
+main.Replica = partial(main.Replica, patience=0.3)  # for which clients wait in vain
+sys.exit(main.main())
+"""
     variables = environment(
         **REPLICA,
         PORT=str(unused_ports[0]),
         PEER_PORT=str(unused_ports[1]),
     )
-    with subprocess.Popen(COMMAND, env=variables, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             log = ""

@@ -153,6 +153,10 @@ class Client:
         """All that comes until the server closes the connection."""
         return self._received.read()
 
+    def close(self) -> None:
+        self._received.close()  # which keeps the connection open, too
+        self.connection.close()
+
     def is_closed(self) -> bool:
         """Whether the server closes the connection, without another word."""
         return self._received.read(1) == b""
@@ -165,6 +169,7 @@ GET = b"GET %s HTTP/1.1\r\n\r\n"
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Running]]:
     """Start a server; all are stopped in the end."""
     monkeypatch.setattr(module, "_LOOK_INTERVAL", 0.05)
+    monkeypatch.setattr(module, "_JUST_MADE", 0.1)
     with ExitStack() as stack:
 
         def start(lingering: float = 0.0) -> Running:
@@ -465,7 +470,7 @@ def test_every_answer_is_in_the_metrics_with_the_time_that_it_took(running: Runn
     assert running.ask("/nothing").answered()[0] == 404
     client.connection.sendall(b"no request\r\n\r\n")
     assert client.answered()[0] == 400
-    client.connection.close()
+    client.close()
     until(lambda: running.server.active_channels == {})
     told = generate_latest(running.metrics.registry).decode()
     assert 'counter_http_requests_total{code="200",route="/slow"} 1.0' in told

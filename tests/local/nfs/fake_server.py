@@ -9,7 +9,7 @@ from nfs_rs import Client, FileInfo, FileType, FsStat, NfsNotFoundError, NfsOper
 from local.nfs.connection import Connection
 
 TIMEOUT = 0.2
-PATIENCE = 0.3
+PATIENCE = 0.1
 
 
 class FakeServer:

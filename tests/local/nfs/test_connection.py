@@ -11,7 +11,7 @@ from tests.local.nfs.fake_server import PATIENCE, TIMEOUT, FakeServer
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "RETRY_INTERVAL", 0.01)
+    monkeypatch.setattr(connection, "RETRY_INTERVAL", 0.005)
 
 
 @pytest.fixture
