@@ -6,11 +6,12 @@ import logging
 import os
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 
 from counter import settings
 from counter.api import PATHS, Dependencies, begin, create_app
+from counter.epoch import EpochStore
 from counter.metrics import Metrics
 from counter.observed import ObservedApp
 from counter.reads import Reads
@@ -58,20 +59,34 @@ def _serve(config: Settings) -> None:
     metrics = Metrics(PATHS, versions)
     with (
         closing(EtcdClient(config.etcd_endpoints, metrics)) as etcd,
-        closing(Sharing(etcd, config.pod_ip, config.peer_port, metrics)) as sharing,
-        closing(Replica(etcd, events=metrics, room=config.database_room, sharing=sharing)) as replica,
-        closing(Reads(etcd.count_members, max_age=MEMBERS_MAX_AGE)) as members,
+        nullcontext(EpochStore(etcd, metrics.epoch_entered)) as store,
+        closing(Sharing(store, config.pod_ip, config.peer_port, metrics)) as sharing,
+        closing(Replica(store, events=metrics, room=config.database_room, sharing=sharing)) as replica,
+        closing(Reads(partial(_count_members, store, etcd), max_age=MEMBERS_MAX_AGE)) as members,
     ):
         metrics.show(replica.owns_shard, replica.waiting)
         stopping = threading.Event()
         dependencies = Dependencies(
-            replica, members, stopping.is_set, metrics, versions, pod=config.pod, node=config.node
+            replica,
+            members,
+            lambda: store.epoch,
+            stopping.is_set,
+            metrics,
+            versions,
+            pod=config.pod,
+            node=config.node,
         )
         app = ObservedApp(create_app(dependencies), metrics)
         # What is here by now is here to stay. To look through it for garbage again and again would halt everything for
         # 30 ms every other second under load.
         gc.freeze()
         serve(Server(app, partial(begin, dependencies), config.port, stopping))
+
+
+def _count_members(store: EpochStore, etcd: EtcdClient) -> int:
+    """A replica that does not know the epoch can't count, and is not ready."""
+    store.require()
+    return etcd.count_members()
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ class Dependencies:
     Attributes:
         replica: The count.
         members: Reads how many members etcd has, as a quorum agrees on it.
+        epoch: Returns which epoch of the count this is; None while that is not known.
         is_stopping: Whether the replica should get no new clients.
         metrics: What is told of all this.
         versions: Of what runs here, by name.
@@ -54,6 +55,7 @@ class Dependencies:
 
     replica: Replica
     members: Reads[int]
+    epoch: Callable[[], int | None]
     is_stopping: Callable[[], bool]
     metrics: Metrics
     versions: Mapping[str, str]
@@ -139,6 +141,7 @@ class Increment:
         self._dependencies.metrics.increment_answered(outcome)
         if not isinstance(outcome, Counted):
             raise _failure(outcome)
+        _tell_epoch(response, self._dependencies)
         response.data = self._answer % outcome.value
 
     on_post = on_get
@@ -152,7 +155,15 @@ class Fetch:
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         count = _result(self._dependencies, request)
+        _tell_epoch(response, self._dependencies)
         response.data = _answer_of_pod(f"count value = {count}", self._dependencies)
+
+
+def _tell_epoch(response: falcon.Response, dependencies: Dependencies) -> None:
+    """Say which epoch of the count a value is of: in another one a value may come again."""
+    epoch = dependencies.epoch()
+    if epoch is not None:
+        response.set_header("X-Count-Epoch", str(epoch))
 
 
 def _result(dependencies: Dependencies, request: falcon.Request) -> Any:  # noqa: ANN401  # each path has its own

@@ -56,6 +56,7 @@ class Metrics(Events):
         # To look up the series of labels takes longer than all else here, so it is done in advance.
         self._routes = {route: _Route(route, requests, seconds) for route in (*routes, _OTHER)}
 
+        self._epoch = Gauge("counter_epoch", "Epoch of the count; 0: not known yet.", registry=registry)
         increments = Counter(
             "counter_increments", "Increments, by what clients were told of them.", ["outcome"], registry=registry
         )
@@ -133,6 +134,10 @@ class Metrics(Events):
     def shard_folded(self, increments: int) -> None:
         self._folded_shards.inc()
         self._folded_increments.inc(increments)
+
+    def epoch_entered(self, epoch: int) -> None:
+        """Another epoch of the count begins, or the first one that this replica sees."""
+        self._epoch.set(epoch)
 
     def etcd_call_failed(self, reason: str) -> None:
         self._etcd_failures.labels(reason).inc()

@@ -22,6 +22,7 @@ def create() -> falcon.App[Any, Any]:
         Dependencies(
             Replica(etcd),
             Reads(etcd.count_members, max_age=MEMBERS_MAX_AGE),
+            epoch=lambda: None,
             is_stopping=lambda: False,
             metrics=Metrics(PATHS, {}),
             versions={"version": "gunicorn"},

@@ -5,6 +5,7 @@ from contextlib import closing
 import falcon.testing
 import pytest
 
+from counter import peers
 from counter.api import PATHS, Dependencies, create_app
 from counter.metrics import Metrics
 from counter.reads import Reads
@@ -12,6 +13,12 @@ from counter.records import RecordLeases
 from counter.replica import Replica
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
 from tests.app.counter.mishaps import PlannedEtcd
+
+
+@pytest.fixture(autouse=True)
+def quick_to_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody who takes batches of others waits for long until it sees that it is to end."""
+    monkeypatch.setattr(peers, "_CLOSING_INTERVAL", 0.005)
 
 
 @pytest.fixture
@@ -41,7 +48,9 @@ def stopping() -> threading.Event:
 def dependencies(store: InMemoryEtcd, replica: Replica, stopping: threading.Event) -> Iterator[Dependencies]:
     with closing(Reads(store.count_members)) as members:
         metrics = Metrics(PATHS, {})
-        yield Dependencies(replica, members, stopping.is_set, metrics, {"version": "abc"}, pod="pod-1", node="node-1")
+        yield Dependencies(
+            replica, members, lambda: 3, stopping.is_set, metrics, {"version": "abc"}, pod="pod-1", node="node-1"
+        )
 
 
 @pytest.fixture

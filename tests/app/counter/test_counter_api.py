@@ -1,10 +1,12 @@
 import logging
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from falcon.testing import TestClient
 
+from counter.api import Dependencies, create_app
 from counter.replica import Replica
 from counter.requests import Fate, Outcome
 from tests.app.counter.in_memory_etcd import InMemoryEtcd
@@ -32,6 +34,16 @@ def test_healthz_tells_how_many_members_etcd_has(client: TestClient, store: InMe
 def test_increment_answers_content_and_message_only(client: TestClient) -> None:
     assert client.simulate_get("/increment").json == answer("count value = 1")
     assert client.simulate_get("/increment").json == answer("count value = 2")
+
+
+@pytest.mark.parametrize("path", ["/increment", "/fetch"])
+def test_a_count_says_which_epoch_it_is_of(client: TestClient, path: str) -> None:
+    assert client.simulate_get(path).headers["x-count-epoch"] == "3"
+
+
+def test_an_epoch_that_is_not_known_is_not_told(dependencies: Dependencies) -> None:
+    client = TestClient(create_app(replace(dependencies, epoch=lambda: None)))
+    assert "x-count-epoch" not in client.simulate_get("/fetch").headers
 
 
 def test_version_tells_what_runs(client: TestClient) -> None:
