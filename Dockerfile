@@ -52,6 +52,16 @@ EXPOSE 8080
 ENTRYPOINT ["python", "-m", "backup"]
 
 
+FROM service AS controller
+COPY app/controller/requirements.txt ./controller/
+RUN pip install --no-cache-dir -r controller/requirements.txt
+COPY --chown=65532:65532 app/member ./member
+COPY --chown=65532:65532 app/controller ./controller
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["python", "-m", "controller"]
+
+
 FROM ${PYTHON_IMAGE} AS nfs
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN apt-get update \

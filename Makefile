@@ -6,10 +6,10 @@ TARGET := $(if $(CONTEXT),--context=$(CONTEXT),$(if $(CLUSTER),--cluster=$(CLUST
 OPTIONS = --stack=$(STACK) --engine=$(ENGINE) $(TARGET)
 WHICH = $(if $(SNAPSHOT),--snapshot='$(SNAPSHOT)') $(if $(FILE),--file='$(FILE)') $(if $(YES),--yes)
 
-.PHONY: help up preview down destroy output snapshot snapshots export restore test lint unit model e2e bench chaos soak pulumi-cli requirements
+.PHONY: help up preview down destroy output snapshot snapshots export restore replace-member test lint unit model e2e bench chaos soak pulumi-cli requirements
 
 help: ## show this list
-	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 up: .venv/installed ## from nothing to a counter that answers
 	@$(PYTHON) -m local.stack up $(OPTIONS)
@@ -38,13 +38,19 @@ export: .venv/installed ## copy a proven restore file to FILE=... (SNAPSHOT=late
 restore: .venv/installed ## have etcd start from SNAPSHOT=latest or NAME, FILE=... or EMPTY=yes; asks first (YES=1: does not)
 	@$(PYTHON) -m local.snapshots restore --stack=$(STACK) $(TARGET) $(WHICH) $(if $(filter yes,$(EMPTY)),--empty)
 
+replace-member: .venv/installed ## say that member N=... is gone for good, with its node; asks first (YES=1: does not)
+	@$(PYTHON) -m local.replace_member --stack=$(STACK) $(TARGET) --member=$(or $(N),$(error say which: N=...)) $(if $(YES),--yes)
+
 test: lint unit e2e ## all tests
 
 unit: .venv/installed ## the tests that need no cluster
 	@$(PYTHON) -m pytest tests/app tests/bench tests/chaos tests/infra tests/local
 
-model: .venv/installed ## try 200,000 schedules of the counting protocol (SCHEDULES=..., SEED=...)
-	@PYTHONPATH=app:. $(PYTHON) -m tests.app.counter.explore $(if $(SCHEDULES),--schedules=$(SCHEDULES)) $(if $(SEED),--seed=$(SEED))
+TRY = PYTHONPATH=app:. $(PYTHON) -m $(1) $(if $(SCHEDULES),--schedules=$(SCHEDULES)) $(if $(SEED),--seed=$(SEED))
+
+model: .venv/installed ## try 200,000 schedules of the counting protocol, 100,000 of the members (SCHEDULES=..., SEED=...)
+	@$(call TRY,tests.app.counter.explore)
+	@$(call TRY,tests.app.controller.explore)
 
 e2e: .venv/installed ## the tests on real etcd members, then on a local cluster of their own
 	@$(PYTHON) -m pytest tests/members tests/e2e
@@ -70,6 +76,7 @@ COMPILE := $(PYTHON) -m piptools compile --quiet --generate-hashes --strip-extra
 requirements: .venv/installed ## pin what the requirements.in need, with hashes
 	$(PYTHON) -m pip install --quiet pip-tools==7.6.2
 	cd app && ../$(COMPILE) --output-file requirements.txt requirements.in
+	cd app/controller && ../../$(COMPILE) --output-file requirements.txt requirements.in
 	cd bench/programs/gunicorn && ../../../$(COMPILE) --output-file requirements.txt requirements.in
 	$(COMPILE) --output-file requirements.txt requirements.in
 

@@ -1,42 +1,52 @@
-"""The record of etcd's epochs, ConfigMap `etcd-cluster`: what members read before they start.
-
-It is written before anything is done about it, so that whatever ends a restore, the record says which one it was.
-"""
+"""The record of etcd's members, ConfigMap `etcd-cluster`: the controller decides, people ask for something in it."""
 
 import json
 import secrets
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from local.errors import LocalError
 from local.kube import Kube, Object, describe
 
-FIELD_MANAGER = "ha-counter-restore"
-EMPTY = "empty"  # in place of a file's checksum: members begin with nothing
+FIELD_MANAGER = "ha-counter-request"
 
-# What members need not know, but whoever goes on with the restore.
-ANNOTATION = "ha-counter/restore"
+# What may be asked for: see app/controller/record.py.
+CONTINUE = "continue"
+SNAPSHOT = "snapshot"
+EMPTY = "empty"
+MEMBER = "member"
+REPLACE = "replace"
+
 FIRST_EPOCH = 1
 
 
 @dataclass(frozen=True)
-class Restore:
-    """What etcd is to start from.
+class Request:
+    """What a person asks for.
 
     Attributes:
-        asked: How it was asked for, such as "latest"; "" if nobody knows.
-        source: What the file was made from, in words.
-        file: The file's sha256, or EMPTY.
-        epoch: The new epoch.
-        bump: By how much the revision rises above the file's; None without a file.
-        count: What the new epoch begins with; None if nobody knows.
+        id: Sets it apart from every other request.
+        wish: CONTINUE, SNAPSHOT, MEMBER, EMPTY or REPLACE.
+        snapshot: Its name, for SNAPSHOT.
+        member: The number, for MEMBER and REPLACE.
     """
 
-    asked: str
-    source: str
-    file: str
-    epoch: int
-    bump: int | None
-    count: int | None
+    id: str
+    wish: str
+    snapshot: str = ""
+    member: int = -1
+
+    def __str__(self) -> str:
+        match self.wish:
+            case "continue":
+                return "SNAPSHOT=latest"
+            case "snapshot":
+                return f"SNAPSHOT={self.snapshot}"
+            case "empty":
+                return "EMPTY=yes"
+            case "replace":
+                return f"replace-member N={self.member}"
+        return f"{self.wish} {self.member}"
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,29 @@ class ClusterRecord:
 
     Attributes:
         epoch: The newest that was decided on.
-        restore: The restore that is under way, if there is one.
-        version: Changes with every write.
+        size: How many members it is to have; 0 before anything was decided.
+        voters: The members that vote.
+        is_changing: Whether members or pods are being added or removed.
+        request: What was asked for last, if it was not withdrawn.
+        is_done: Whether that is done.
     """
 
     epoch: int
-    restore: Restore | None
-    version: str
+    size: int
+    voters: tuple[int, ...]
+    is_changing: bool
+    request: Request | None
+    is_done: bool
+
+    @property
+    def open_request(self) -> Request | None:
+        """What was asked for and is not done."""
+        return None if self.is_done else self.request
+
+
+def new_request(wish: str, snapshot: str = "", member: int = -1) -> Request:
+    """A request that was not made before."""
+    return Request(secrets.token_hex(8), wish, snapshot, member)
 
 
 def read(kube: Kube, namespace: str) -> ClusterRecord:
@@ -60,61 +86,30 @@ def read(kube: Kube, namespace: str) -> ClusterRecord:
     if live is None:
         raise LocalError(f"there is no {describe(_config_map(namespace))}; `make up` makes it")
     data = live.get("data") or {}
+    try:
+        return _record(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LocalError(f"{describe(_config_map(namespace))} can't be read: {error!r}") from error
+
+
+def ask(kube: Kube, namespace: str, request: Request) -> None:
+    """Ask for something, in the place of whatever was asked for before."""
+    kube.patch(_config_map(namespace), {"data": {"request": json.dumps(asdict(request))}}, FIELD_MANAGER)
+
+
+def _record(data: dict[str, str]) -> ClusterRecord:
+    cluster: dict[str, Any] | None = json.loads(data["cluster"]) if data.get("cluster") else None
+    request = Request(**json.loads(data["request"])) if data.get("request") else None
+    step = json.loads(data["step"]) if data.get("step") else ["", ""]
     return ClusterRecord(
-        epoch=_number(data, "epoch", namespace) or FIRST_EPOCH,
-        restore=_restore(live, namespace) if "restore" in data else None,
-        version=live["metadata"]["resourceVersion"],
+        epoch=cluster["epoch"]["number"] if cluster else int(data.get("epoch", FIRST_EPOCH)),
+        size=cluster["size"] if cluster else 0,
+        voters=tuple(one["member"] for one in cluster["voters"] if not one["learner"]) if cluster else (),
+        is_changing=cluster is not None and (cluster["change"] is not None or cluster["scaling"]),
+        request=request,
+        is_done=request is not None and step == [request.id, "done"],
     )
-
-
-def begin(kube: Kube, namespace: str, record: ClusterRecord, restore: Restore) -> None:
-    """Write what members are to start from, with a random token that sets the new cluster apart from all others.
-
-    Raises LocalError if somebody wrote to the record after it was read.
-    """
-    if record.restore == restore:
-        return  # a run that was cut off wrote it; with another token members of one epoch could not find together
-    changes = {
-        "metadata": {"resourceVersion": record.version, "annotations": {ANNOTATION: json.dumps(asdict(restore))}},
-        "data": {
-            "epoch": str(restore.epoch),
-            "token": secrets.token_hex(16),
-            "restore": restore.file,
-            "bump": None if restore.bump is None else str(restore.bump),
-        },
-    }
-    kube.patch(_config_map(namespace), changes, FIELD_MANAGER)
-
-
-def finish(kube: Kube, namespace: str) -> None:
-    """Write that no restore is under way any more."""
-    changes = {"metadata": {"annotations": {ANNOTATION: None}}, "data": {"restore": None, "bump": None}}
-    kube.patch(_config_map(namespace), changes, FIELD_MANAGER)
 
 
 def _config_map(namespace: str) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": "etcd-cluster"}}
-
-
-def _restore(live: Object, namespace: str) -> Restore | None:
-    """The restore that members read, with what the annotation says of it, unless that is of another."""
-    data = live["data"]
-    file, epoch, bump = data["restore"], _number(data, "epoch", namespace), _number(data, "bump", namespace)
-    if epoch is None:
-        raise LocalError(f"{describe(_config_map(namespace))}: it has the key `restore`, but no `epoch`")
-    try:
-        noted = Restore(**json.loads((live["metadata"].get("annotations") or {})[ANNOTATION]))
-    except (KeyError, TypeError, ValueError):  # somebody wrote the record by hand
-        noted = None
-    if noted is not None and (noted.file, noted.epoch, noted.bump) == (file, epoch, bump):
-        return noted
-    return Restore(asked="", source=f"a file {file[:12]}", file=file, epoch=epoch, bump=bump, count=None)
-
-
-def _number(data: Object, key: str, namespace: str) -> int | None:
-    text = data.get(key)
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise LocalError(f"{describe(_config_map(namespace))}: `{key}` is {text!r}; it must be a number")
-    return int(text)

@@ -2,8 +2,9 @@
 
 It does what the real one would do: builds images, creates and updates objects, waits for rollouts, and hands the live
 values back as outputs. What it is not: it knows no providers but `kubernetes` and `docker`, ignores resource options
-other than dependencies, providers, `retain_on_delete` and the hooks before a Stash changes, wants another name for
-each resource of a type, whatever their parents, and never replaces an object that can't be changed in place.
+other than dependencies, providers, `retain_on_delete`, `ignore_changes` and the hooks before a Stash changes, wants
+another name for each resource of a type, whatever their parents, and never replaces an object that can't be changed in
+place.
 
 In a dry run it asks the API server what each object would be and changes nothing. What only a real run can know, like
 the digest of an image that is yet to be built, is unknown to the program then, as in a preview of the real engine.
@@ -23,6 +24,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from local import builder, hooks, rollout
 from local.differences import KNOWN_LATER, content, differences
 from local.errors import LocalError
+from local.ignored import keeping
 from local.kube import Kube, Object, delete_and_wait, describe
 from local.outcomes import Outcome, Outcomes
 from local.ownership import FIELD_MANAGER, Identity, identity, marked, refuse_foreign
@@ -193,6 +195,8 @@ class Engine(Mocks):
                 if not self.dry_run:
                     delete_and_wait(kube, before)
                 before = None
+            if before is not None:
+                wanted = keeping(wanted, before, request.ignoreChanges)
             live = self._would_be(kube, wanted, before) if self.dry_run else kube.apply(wanted, FIELD_MANAGER)
             if before is None:
                 work.outcome = Outcome.MADE

@@ -111,6 +111,7 @@ def _workloads(settings: Settings) -> dict[str, tuple[int, ResourceSettings]]:
     return {
         "counter": (counter.replicas, counter.resources),
         "etcd": (etcd.members, etcd.resources),
+        "controller": (1, settings.controller.resources),
         **({"backup": (1, backup.resources)} if backup else {}),
         **({"nfs": (1, server.resources)} if server else {}),
     }

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from local import cluster_record
 from local.backup_answers import Overview
 from local.backup_service import BackupService, NoAnswerError
-from local.cluster_record import EMPTY, ClusterRecord, Restore
+from local.cluster_record import Request, new_request
 from local.errors import LocalError
 from local.steps import Steps
 
@@ -30,6 +31,21 @@ class Choice:
         return "EMPTY=yes" if self.empty else f"SNAPSHOT={self.snapshot}" if self.snapshot else ""
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for.
+
+    Attributes:
+        request: As the controller is asked for it.
+        source: What the new epoch begins with, in words.
+        count: At least what it begins with; None if nobody knows.
+    """
+
+    request: Request
+    source: str
+    count: int | None
+
+
 def check(choice: Choice) -> None:
     """Raises LocalError for more than one thing, and for a file that can't be read."""
     if [bool(choice.snapshot), choice.file is not None, choice.empty].count(True) > 1:
@@ -47,23 +63,25 @@ def require_listed(snapshot: str, overview: Overview) -> None:
         raise LocalError(f"SNAPSHOT={snapshot}: no such snapshot; there are {LATEST}, {', '.join(names)}")
 
 
-def prepare(choice: Choice, service: BackupService, record: ClusterRecord, console: Console) -> Restore:
+def prepare(choice: Choice, service: BackupService, console: Console) -> Wanted:
     """Have ready what the choice starts from. Raises LocalError if that can't be had."""
     if choice.empty:
-        known = overview_if_any(service)
-        newest = max(record.epoch, known.epoch if known else record.epoch)
-        return Restore(str(choice), "nothing", EMPTY, newest + 1, None, 0)
-    steps = Steps([*([UPLOAD] if choice.file else []), MAKE], console)
-    if choice.file is None:
-        require_listed(choice.snapshot, service.overview())
-    with steps.shown():
-        snapshot = choice.snapshot
-        if choice.file is not None:
-            with steps.step(UPLOAD) as report:
-                snapshot = service.upload(choice.file, report).name
-        with steps.step(MAKE) as report:
-            made = service.make_restore_file(snapshot, report, record.epoch)
-    return Restore(str(choice), made.source, made.sha256, made.epoch, made.bump, made.count)
+        return Wanted(new_request(cluster_record.EMPTY), "nothing", 0)
+    if choice.file is not None:
+        steps = Steps([UPLOAD], console)
+        with steps.shown(), steps.step(UPLOAD) as report:
+            uploaded = service.upload(choice.file, report)
+        request = new_request(cluster_record.SNAPSHOT, uploaded.name)
+        return Wanted(request, f"{choice.file}, now {uploaded.name}", uploaded.count)
+    if choice.snapshot == LATEST:
+        # It may be a member that has it: backup need not be there.
+        return Wanted(new_request(cluster_record.CONTINUE), "the newest that backup and members have", None)
+    overview = service.overview()
+    require_listed(choice.snapshot, overview)
+    found = overview.find(choice.snapshot)
+    return Wanted(
+        new_request(cluster_record.SNAPSHOT, choice.snapshot), choice.snapshot, found.count if found else None
+    )
 
 
 def overview_if_any(service: BackupService) -> Overview | None:
@@ -73,15 +91,26 @@ def overview_if_any(service: BackupService) -> Overview | None:
         return None
 
 
-def consequence(wanted: Restore, now: Overview | None, epoch: int) -> str:
-    """What a restore does to the count, in sentences; `epoch` is the one that the record has."""
-    running = now.live.epoch if now and now.live else epoch
-    back = f"The count goes back to {wanted.count} ({wanted.source})"
-    what = "Etcd begins with nothing" if wanted.file == EMPTY else back
-    return f"{what}, as epoch {wanted.epoch} after {running}. {_loss(wanted, now)}"
+def consequence(wanted: Wanted, now: Overview | None) -> str:
+    """What a restore does to the count, in sentences."""
+    match wanted.request.wish:
+        case cluster_record.CONTINUE:
+            return f"A new epoch of etcd begins with {wanted.source}. {_loss_at_most(now)}"
+        case cluster_record.EMPTY:
+            return f"A new epoch of etcd begins with nothing. {_loss(wanted, now)}"
+    return f"The count goes back to {wanted.count} ({wanted.source}), in a new epoch of etcd. {_loss(wanted, now)}"
 
 
-def _loss(wanted: Restore, now: Overview | None) -> str:
+def _loss_at_most(now: Overview | None) -> str:
+    count = now.last_count if now else None
+    if now is None or count is None:
+        return "What the count is now is not known."
+    if now.live is not None:
+        return f"The count is {count} now, and stays, but for what the members don't agree on when they stop."
+    return f"The cluster does not answer; the last count that the log has is {count}, and members may have more."
+
+
+def _loss(wanted: Wanted, now: Overview | None) -> str:
     count = now.last_count if now else None
     if now is None or count is None:
         return "What the count is now is not known, nor how much will be lost."

@@ -95,22 +95,22 @@ def save(deployment: Deployment, arguments: argparse.Namespace, console: Console
 
 
 def go_back(deployment: Deployment, choice: Choice, yes: bool, console: Console, progress: Console) -> None:
-    """Restore what is chosen, or go on with the restore that is under way."""
+    """Restore what is chosen, or wait for the restore that is under way."""
     restore_choice.check(choice)
-    record = cluster_record.read(deployment.kube, deployment.namespace)
-    wanted = record.restore
-    if wanted is not None and str(choice) in ("", wanted.asked):
-        text = f"the restore of {wanted.source} as epoch {wanted.epoch} began already; going on with it"
+    under_way = cluster_record.read(deployment.kube, deployment.namespace).open_request
+    if under_way is not None and under_way.wish == cluster_record.REPLACE:
+        raise LocalError(f"{under_way} was asked for, and is not done: `make {under_way}` waits for it")
+    if under_way is not None and str(choice) in ("", str(under_way)):
+        text = f"the restore of {under_way} was asked for already; waiting for it"
         progress.print(text, markup=False, highlight=False, soft_wrap=True)
+        wanted = restore.going_on_with(under_way)
     elif not str(choice):
         raise LocalError("say what to restore: SNAPSHOT=latest, SNAPSHOT=NAME, FILE=... or EMPTY=yes")
     else:
-        wanted = restore_choice.prepare(choice, deployment.backup, record, progress)
+        wanted = restore_choice.prepare(choice, deployment.backup, progress)
         now = restore_choice.overview_if_any(deployment.backup)
-        told = restore_choice.consequence(wanted, now, record.epoch)
-        make_sure(told, yes, otherwise="nothing was changed")
-    members = int(deployment.config["etcdMembers"])
-    outcome = restore.carry_out(deployment.kube, deployment.namespace, members, record, wanted, progress)
+        make_sure(restore_choice.consequence(wanted, now), yes, otherwise="nothing was changed")
+    outcome = restore.carry_out(deployment.kube, deployment.namespace, wanted, progress)
     console.print(f"restored: {outcome}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -179,7 +179,7 @@ def _run(arguments: argparse.Namespace) -> int:
         save(deployment, arguments, console, progress)
     else:
         choice = Choice(arguments.snapshot, arguments.file, arguments.empty)
-        # `make up` would start members while they are to be stopped.
+        # One command at a time changes a deployment.
         with contextlib.nullcontext() if arguments.context else cluster.reserved(arguments.cluster, progress):
             go_back(deployment, choice, arguments.yes, console, progress)
     return 0

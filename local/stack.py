@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import requests
 from rich.console import Console
 
-from local import cluster, control_plane, last_snapshot, pulumi_cli, remains, stack_config
+from local import cluster, control_plane, last_snapshot, members, pulumi_cli, remains, stack_config
 from local.commands import run
 from local.confirmation import make_sure
 from local.errors import LocalError, exit_code
@@ -21,10 +21,12 @@ from local.kube import Kube, delete_and_wait
 from local.layout import Layout, find, remove_leftovers
 from local.pulumi_cli import PulumiCli
 from local.stack_config import PROJECT_FOLDER, StackConfig
+from local.steps import Steps
 from local.target import Target, add_arguments, target_of
 
 ANSWER_TIMEOUT = 30.0
 KEPT = "nothing was deleted"
+MEMBERS = "all members vote"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,17 @@ def up(arguments: argparse.Namespace, console: Console) -> None:
     target = _checked(target_of(arguments, layout), arguments.stack)
     engine = _engine(arguments, target, console)
     engine.up()
+    _wait_for_members(arguments.stack, target, console)
     _say_where(target, engine, console)
+
+
+def _wait_for_members(stack: str, target: Target, console: Console) -> None:
+    """Wait until there are as many members as are configured: the controller adds and removes them one by one."""
+    config = stack_config.load(stack, target.overrides)
+    steps = Steps([MEMBERS], console)
+    with steps.shown(), steps.step(MEMBERS) as report:
+        kube = Kube(target.context, target.kubeconfig)
+        members.wait_until_whole(kube, config["namespace"], int(config["etcdMembers"]), report)
 
 
 def preview(arguments: argparse.Namespace, console: Console) -> None:

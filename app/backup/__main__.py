@@ -77,7 +77,7 @@ def main() -> int:
 def _ask(arguments: argparse.Namespace, config: Settings) -> int:
     return commands.run(
         arguments,
-        commands.Surroundings(Client(config.port), len(config.etcd_endpoints), sys.stdin.buffer, sys.stdout.buffer),
+        commands.Surroundings(Client(config.port), sys.stdin.buffer, sys.stdout.buffer),
     )
 
 

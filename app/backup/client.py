@@ -38,9 +38,9 @@ class Client:
         """Take a snapshot, and return it. Raises RequestError."""
         return self._json("POST", "/snapshots?reason=request", _SAVED)
 
-    def begin_restore_file(self, snapshot: str, after_epoch: int = 0) -> str:
+    def begin_restore_file(self, snapshot: str) -> str:
         """Begin to make a restore file of a snapshot. Returns the job's ID. Raises RequestError."""
-        wanted = {"snapshot": snapshot, "after_epoch": after_epoch}
+        wanted = {"snapshot": snapshot}
         begun = self._json("POST", "/restore-files", _SOON, json.dumps(wanted).encode())
         return str(begun["id"])
 

@@ -21,6 +21,8 @@ _FIELDS = ("name", "time", "reason", "revision", "count", "size", "proven", "log
 _TITLES = {"log": "log after it"}
 _NUMBERS = ("revision", "count", "size")
 
+_LATEST = "latest"
+
 _POLL_INTERVAL = 0.5  # seconds
 _TOLD_EVERY = 10.0  # seconds
 
@@ -31,14 +33,12 @@ class Surroundings:
 
     Attributes:
         client: Asks the process that serves.
-        members: How many members etcd has.
         stdin: Where an upload comes from.
         stdout: Where an export goes to.
         sleep: Waits so many seconds.
     """
 
     client: Client
-    members: int
     stdin: BinaryIO
     stdout: BinaryIO
     sleep: Callable[[float], None] = time.sleep
@@ -61,13 +61,6 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         commands, "restore-file", _restore_file, "make a restore file, and say how the cluster is restored from it"
     )
     _add_snapshot(restore_file)
-    restore_file.add_argument(
-        "--after-epoch",
-        type=int,
-        default=0,
-        metavar="N",
-        help="the epoch that ConfigMap etcd-cluster has, where backup can't know of it: after its volume was lost, say",
-    )
 
     _add(commands, "upload", _upload, "add the snapshot or restore file that comes from stdin, once it is proven")
 
@@ -132,16 +125,18 @@ def _export(arguments: argparse.Namespace, surroundings: Surroundings) -> None:
 
 
 def _restore_file(arguments: argparse.Namespace, surroundings: Surroundings) -> None:
-    file = _make_restore_file(arguments.snapshot, surroundings, arguments.after_epoch)
+    file = _make_restore_file(arguments.snapshot, surroundings)
     for field in ("name", "source", "sha256", "epoch", "bump", "revision", "count"):
         print(f"{field:<9} {file[field]}")
     print(f"{'live':<9} {_live(file['live_count'])}")
     print()
-    print("All increments after that are lost when the cluster is restored. It is by these lines, typed one after the")
-    print("other where kubectl's namespace is the one that this pod is in:")
+    print(
+        "Increments after that are lost when the cluster is restored, unless a member has them and latest is asked for."
+    )
+    print("The controller does it; it is asked to, and says how far it is, where kubectl's namespace is this pod's:")
     print()
-    for line in _kubectl_lines(file, surroundings.members):
-        print(f"  {line}")
+    print(f"  {_request(arguments.snapshot)}")
+    print("  kubectl logs deployment/etcd-controller --follow")
 
 
 def _upload(_arguments: argparse.Namespace, surroundings: Surroundings) -> None:
@@ -166,9 +161,9 @@ def _wait_until_proven(name: str, surroundings: Surroundings) -> Json:
         surroundings.sleep(_POLL_INTERVAL)
 
 
-def _make_restore_file(snapshot: str, surroundings: Surroundings, after_epoch: int = 0) -> Json:
+def _make_restore_file(snapshot: str, surroundings: Surroundings) -> Json:
     """Return the restore file once it is made. Raises RequestError if it can't be."""
-    job = surroundings.client.begin_restore_file(snapshot, after_epoch)
+    job = surroundings.client.begin_restore_file(snapshot)
     progress = _Progress()
     while True:
         state = surroundings.client.restore_job(job)
@@ -196,30 +191,11 @@ class _Progress:
             _tell(f"{step}: {more}" if more else step)
 
 
-def _kubectl_lines(file: Json, members: int) -> list[str]:
-    """How the cluster is restored from a file by somebody who has only kubectl.
-
-    No member may run when the record changes: it would be among restored ones. And none starts before it has changed.
-    """
-    record = {
-        "epoch": str(file["epoch"]),
-        # No former member can take part in a cluster of another token.
-        "token": secrets.token_hex(16),
-        "restore": file["sha256"],
-        "bump": str(file["bump"]),
-    }
-    return [
-        "kubectl scale statefulset etcd --replicas=0",
-        "kubectl wait pod --selector=app.kubernetes.io/name=etcd --for=delete --timeout=120s",
-        _patch(record),
-        f"kubectl scale statefulset etcd --replicas={members}",
-        "kubectl rollout status statefulset etcd --timeout=300s",
-        _patch({"restore": None, "bump": None}),
-    ]
-
-
-def _patch(data: Mapping[str, str | None]) -> str:
-    patch = shlex.quote(json.dumps({"data": data}, separators=(",", ":")))
+def _request(snapshot: str) -> str:
+    """How somebody who has only kubectl asks the controller for a restore: see the record in app/controller."""
+    wish = {"wish": "continue"} if snapshot == _LATEST else {"wish": "snapshot", "snapshot": snapshot}
+    request = json.dumps({"id": secrets.token_hex(8), **wish})
+    patch = shlex.quote(json.dumps({"data": {"request": request}}, separators=(",", ":")))
     return f"kubectl patch configmap etcd-cluster --type=merge --patch={patch}"
 
 

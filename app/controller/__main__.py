@@ -73,7 +73,7 @@ def _serve(config: Settings) -> None:
     threading.Thread(target=controller.run, args=(threading.Event(),), name="controller", daemon=True).start()
     logging.getLogger("waitress").setLevel(logging.ERROR)
     server = create_server(
-        create_app(hearing, metrics),
+        create_app(hearing, controller.decided, metrics),
         host="0.0.0.0",
         port=config.port,
         threads=_THREADS,

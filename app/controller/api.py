@@ -4,8 +4,10 @@ import json
 
 import falcon
 
+from controller.decision import Decided
 from controller.hearing import Hearing
 from controller.metrics import Metrics
+from member.addresses import MOST_MEMBERS
 from member.messages import MessageError, answer_to_json, report_from_json
 from service.exposition import Exposition
 from service.paths import QUOTED, EveryPath, no_such_path, unexpected
@@ -13,10 +15,11 @@ from service.paths import QUOTED, EveryPath, no_such_path, unexpected
 _MOST_BYTES = 64 * 1024
 
 
-def create_app(hearing: Hearing, metrics: Metrics) -> falcon.App[falcon.Request, falcon.Response]:
+def create_app(hearing: Hearing, decided: Decided, metrics: Metrics) -> falcon.App[falcon.Request, falcon.Response]:
     """Return the WSGI application."""
     routes = {
-        "/members/{member:int}": Member(hearing),
+        "/members/{member:int(min=0)}": Member(hearing),
+        "/decision": LastDecision(decided),
         "/metrics": Exposition(metrics.registry),
         "/healthz": Healthz(),
     }
@@ -41,12 +44,26 @@ class Member:
             report = report_from_json(json.loads(body))
         except (ValueError, MessageError) as error:
             raise falcon.HTTPBadRequest(description=f"The body is no report: {str(error)[:QUOTED]}.") from None
+        if member >= MOST_MEMBERS:
+            raise falcon.HTTPNotFound(description=f"There is no member {member}: they are 0 to {MOST_MEMBERS - 1}.")
         if report.member != member:
             raise falcon.HTTPBadRequest(description=f"The report is member {report.member}'s, but must be {member}'s.")
         answer = self._hearing.ask(report)
         if answer is None:
             raise falcon.HTTPServiceUnavailable(description="Nothing is decided yet: ask again.", retry_after=1)
         response.data = json.dumps(answer_to_json(answer)).encode()
+
+
+class LastDecision:
+    """What is done, or what is waited for, in a sentence."""
+
+    def __init__(self, decided: Decided) -> None:
+        self._decided = decided
+
+    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
+        decision = self._decided.decision
+        row, says = (decision.row, decision.says) if decision is not None else ("", "nothing is decided yet")
+        response.data = json.dumps({"row": row, "says": self._decided.trouble or says}).encode()
 
 
 class Healthz:

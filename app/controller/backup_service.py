@@ -3,8 +3,10 @@
 import json
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request
 
 from controller.actions import MakeFile
@@ -64,7 +66,7 @@ class BackupService:
             return
         try:
             found = self._ask(f"/restore-files/{job.id}")
-        except UnavailableError:
+        except _UnknownError:
             # It was started anew, and knows nothing of it.
             self._job = None
             return
@@ -79,8 +81,16 @@ class BackupService:
         try:
             with web.send(Request(f"{self._url}{path}", data=data), _TIMEOUT) as response:
                 return json.loads(response.read())
+        except HTTPError as error:
+            with error:
+                kind = _UnknownError if error.code == HTTPStatus.NOT_FOUND else UnavailableError
+                raise kind(f"backup: {error}") from None
         except (OSError, HTTPException, ValueError) as error:
             raise UnavailableError(f"backup: {error}") from None
+
+
+class _UnknownError(UnavailableError):
+    """Backup knows of no such thing."""
 
 
 def _chain(content: Any) -> Chain | None:  # noqa: ANN401  # of its JSON
@@ -94,7 +104,7 @@ def _chain(content: Any) -> Chain | None:  # noqa: ANN401  # of its JSON
 
 def _file(wanted: MakeFile, content: Any, snapshots: Any) -> File:  # noqa: ANN401  # of its JSON
     """What was made. Its last revision puts key `epoch`, and is no part of what it is made of."""
-    epoch = next(int(snapshot["epoch"]) for snapshot in snapshots if snapshot["name"] == content["source"])
+    epoch = {str(snapshot["name"]): int(snapshot["epoch"]) for snapshot in snapshots}[content["source"]]
     return File(
         sha256=str(content["sha256"]),
         made_for=int(content["epoch"]),

@@ -80,7 +80,7 @@ def _who_is_missed(case: Case) -> str:
     lost = f"; the data of {pods(gone)} are gone" if gone else ""
     return (
         f"too few members are there: {pods(silent)} is missed, for {case.facts.now - since:.0f} s{lost}. It comes back "
-        "by itself; if it is gone for good, `make replace-member N` or `make restore` decides"
+        "by itself; if it is gone for good, `make replace-member N=...` or `make restore` decides"
     )
 
 

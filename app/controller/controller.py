@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 
 from controller.actions import Action, DeleteClaim, DeletePod, MakeFile, ScalePods
 from controller.decide import decide
-from controller.decision import Decision
+from controller.decision import Decided, Decision
 from controller.facts import Backup, Facts, Heard, Running, Seen
 from controller.hearing import Hearing
 from controller.members import Look, Members
 from controller.metrics import Metrics
 from controller.record import Record, RecordError
 from controller.surroundings import BackupAccess, Kubernetes, Objects, UnavailableError, Written
+from member.addresses import MOST_MEMBERS
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +69,11 @@ class _Around:
 
 
 class Controller:
-    """One controller. `pass_once` is for one thread."""
+    """One controller. `pass_once` is for one thread.
+
+    Attributes:
+        decided: What it decided last.
+    """
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class Controller:
         self._backup = backup
         self._hearing = hearing
         self._metrics = metrics
+        self.decided = Decided()
         self._memory = _Memory(time.time())
         self._said = ""
         self._actions: tuple[Action, ...] = ()
@@ -97,6 +103,7 @@ class Controller:
             try:
                 self.pass_once()
             except (UnavailableError, RecordError) as error:
+                self.decided.trouble = f"nothing is decided: {error}"
                 self._say(f"nothing is decided: {error}", logging.WARNING)
             self._hearing.wait(PASS_INTERVAL)
 
@@ -110,6 +117,7 @@ class Controller:
         decision = decide(written.record, self._facts(around), secrets.token_hex(_TOKEN_BYTES))
         if decision.record is not None and not self._kubernetes.write(decision.record, written.version):
             return  # somebody else wrote it meanwhile
+        self.decided.decision, self.decided.trouble = decision, ""
         self._say_what(decision)
         self._metrics.decided(decision, decision.record or written.record, around.look.quorum)
         self._act(decision, around)
@@ -137,7 +145,7 @@ class Controller:
         cluster = record.cluster
         known = [past.member + 1 for past in cluster.past] if cluster is not None else []
         heard = [member + 1 for member in self._hearing.waiting()]
-        return max([wanted, *known, *heard, *(member + 1 for member in self._memory.last_sign)])
+        return min(MOST_MEMBERS, max([wanted, *known, *heard, *(member + 1 for member in self._memory.last_sign)]))
 
     def _note(self, look: Look, heard: dict[int, Heard]) -> None:
         memory, now = self._memory, time.time()

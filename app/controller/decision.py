@@ -47,6 +47,14 @@ class Decision:
     answers: Mapping[int, Answer] = field(default_factory=dict)
 
 
+@dataclass
+class Decided:
+    """What was decided last, for those who want to see it; `trouble`: why nothing can be decided now."""
+
+    decision: Decision | None = None
+    trouble: str = ""
+
+
 def changed(case: Case, cluster: Cluster) -> Record | None:
     """Return the record with `cluster`, or None if that is what it says already."""
     return None if cluster == case.cluster else replace(case.record, cluster=cluster)

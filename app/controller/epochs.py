@@ -83,13 +83,18 @@ def _beginning(number: int, token: str, file: File | None, lives: dict[int, Past
             cluster=identity.cluster_id(token, list(lives)),
             source=_source(file),
             founders=len(lives),
-            bump=BUMP * (number - file.epoch) if file is not None else 0,
+            bump=0 if file is None else _bump(number, file),
         ),
         before=(),
         size=len(lives),
         voters=tuple(Voter(one.member, one.life, identity.member_id(token, one.member)) for one in past),
         past=past,
     )
+
+
+def _bump(number: int, file: File) -> int:
+    """By how much the file's revisions rise. A file of one's own may say that it is of any epoch."""
+    return BUMP * max(1, number - file.epoch)
 
 
 def _source(file: File | None) -> Source:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from controller.facts import Heard, changes_nothing
@@ -81,12 +81,6 @@ class Hearing:
             self._heard.clear()
             for member in list(self._waiting):
                 self._end(member, None)
-
-    def forget_pods(self, gone: Iterable[int]) -> None:
-        """Forget what pods said that are not there any more."""
-        with self._lock:
-            for member in gone:
-                self._heard.pop(member, None)
 
     def _end(self, member: int, answer: Answer | None) -> None:
         question = self._waiting.pop(member)

@@ -7,7 +7,7 @@ computeMemberID and genID in server/etcdserver/api/membership of etcd 3.6; compa
 from collections.abc import Sequence
 from hashlib import sha1
 
-from member.command import member_name, peer_url
+from member.addresses import member_name, peer_url
 
 
 def member_id(token: str, number: int) -> int:

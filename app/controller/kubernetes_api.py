@@ -21,6 +21,9 @@ _CONTAINER = "etcd"
 # Seconds for connecting, and for the answer.
 _TIMEOUT = (1.0, 3.0)
 
+# Ends of etcd that nobody asked for, in Kubernetes' words. One that was removed from the cluster completes.
+_FAULTS = ("OOMKilled", "Error")
+
 _GONE = 404
 _CONFLICT = 409
 
@@ -162,6 +165,6 @@ def _claim_name(member: int) -> str:
 def _ended(pod: Any) -> str:  # noqa: ANN401  # the client has no types
     for status in pod.status.container_statuses or []:
         ended = status.last_state.terminated if status.last_state is not None else None
-        if status.name == _CONTAINER and ended is not None:
+        if status.name == _CONTAINER and ended is not None and ended.reason in _FAULTS:
             return str(ended.reason)
     return ""

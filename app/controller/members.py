@@ -1,5 +1,6 @@
 """The members' etcds: what each says of itself, what a quorum of them says, and what they are asked to change."""
 
+import json
 import logging
 import re
 import time
@@ -7,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
+from urllib.request import Request
 
 from etcd3 import etcdrpc  # type: ignore[import-untyped]  # python3-etcd3 ships no py.typed
 
@@ -17,7 +20,8 @@ from etcd.endpoints import Endpoint
 from etcd.errors import EtcdRefusedError, EtcdUnavailableError
 from etcd.member import Member, Status, connect_to
 from etcd.membership import Listed, Membership
-from member.command import CLIENT_PORT, member_name, peer_url
+from member import web
+from member.addresses import CLIENT_PORT, MOST_MEMBERS, member_name, peer_url
 
 _log = logging.getLogger(__name__)
 
@@ -58,11 +62,18 @@ class Members:
         }
         now = time.time()
         running = {number: Running(status.cluster, status.member, now) for number, status in statuses.items()}
+        # One that has started and found no quorum yet serves no clients; the other members it does.
+        silent = [number for number in asked if number not in statuses]
+        running |= {
+            number: found for number, found in zip(silent, self._threads.map(_by_peers, silent), strict=True) if found
+        }
         quorums = (self._quorum(number, statuses) for number, status in statuses.items() if status.leader)
         return Look(running, next((quorum for quorum in quorums if quorum is not None), None))
 
     def act(self, action: EtcdAction, look: Look) -> None:
         """Carry out what was decided, by a member of the quorum. What can't be done is said, and decided anew."""
+        if isinstance(action, RemoveEntry):
+            self._have_another_lead(action.entry, look)
         for number, running in look.running.items():
             if look.quorum is None or running.cluster != look.quorum.cluster:
                 continue
@@ -75,6 +86,22 @@ class Members:
             except EtcdUnavailableError as error:
                 # etcd says so, too, while members that were just started are not connected for five seconds.
                 _log.debug("%s: %s does not answer: %s", action, member_name(number), error)
+
+    def _have_another_lead(self, entry: int, look: Look) -> None:
+        """Let nobody wait for an election when the leader is removed: it takes more than a second."""
+        quorum = look.quorum
+        if quorum is None or quorum.leader != entry:
+            return
+        leader = next((number for number, running in look.running.items() if running.entry == entry), None)
+        heirs = [one for one in quorum.entries if one.healthy and not one.learner and one.id != entry]
+        if leader is None or not heirs:
+            return
+        # The first member is the last one that anybody would remove.
+        heir = min(heirs, key=lambda one: MOST_MEMBERS if one.member is None else one.member)
+        try:
+            Membership(self._connect(leader).channel).move_leader(heir.id)
+        except (EtcdUnavailableError, EtcdRefusedError) as error:
+            _log.info("%x does not lead in the place of %x: %s", heir.id, entry, error)
 
     def close(self) -> None:
         """End all connections."""
@@ -128,7 +155,7 @@ class Members:
             case DisarmAlarms():
                 member.disarm_corrupt(action.entry)
             case PutEpoch():
-                member.transact(_put_epoch(action))
+                member.transact(_put_epoch(action), _TIMEOUT)
 
     def _connect(self, number: int) -> Member:
         connection = self._connections.get(number)
@@ -141,6 +168,18 @@ class Members:
         connection = self._connections.pop(number, None)
         if connection is not None:
             connection.close()
+
+
+def _by_peers(number: int) -> Running | None:
+    """What a member says to other members: which cluster it is of, and which entry of its own list it is."""
+    own_url = peer_url(member_name(number))
+    try:
+        with web.send(Request(f"{own_url}/members"), _TIMEOUT) as response:
+            cluster, listed = int(response.headers["X-Etcd-Cluster-ID"], 16), json.load(response)
+        entry = next((int(one["id"]) for one in listed if own_url in one["peerURLs"]), 0)
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return None
+    return Running(cluster, entry, time.time())
 
 
 def _number(listed: Listed) -> int | None:

@@ -92,6 +92,6 @@ def what_is_missing(case: Case) -> str:
     if not lacking and not ill:
         return ""
     return (
-        f"not all is well: {pods(sorted({*lacking, *ill}))} must come, or be well again; `make replace-member N` says "
-        "that a volume or node is gone for good"
+        f"not all is well: {pods(sorted({*lacking, *ill}))} must come, or be well again; `make replace-member "
+        "N=...` says that a volume or node is gone for good"
     )

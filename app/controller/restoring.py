@@ -160,7 +160,9 @@ def _silent(case: Case, gone: Set[int]) -> list[str]:
     ]
     if not found:
         return []
-    return [f"{pods(found)} is silent and may have more; `make replace-member N` or `make restore` decides without it"]
+    return [
+        f"{pods(found)} is silent and may have more; `make replace-member N=...` or `make restore` decides without it"
+    ]
 
 
 def _silent_without_vote(case: Case) -> list[int]:

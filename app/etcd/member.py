@@ -136,9 +136,9 @@ class Member:
         """Take back the alarm that says that a member's data differ."""
         self._disarm(alarm for alarm in self._alarms() if alarm.alarm == _CORRUPT and alarm.memberID == member)
 
-    def transact(self, request: etcdrpc.TxnRequest) -> etcdrpc.TxnResponse:
+    def transact(self, request: etcdrpc.TxnRequest, timeout: float = HASH_TIMEOUT) -> etcdrpc.TxnResponse:
         """Apply a transaction. After EtcdUnavailableError it may have been applied, or may still be."""
-        return call(self._kv.Txn, request, HASH_TIMEOUT)
+        return call(self._kv.Txn, request, timeout)
 
     def compact(self, revision: int) -> None:
         """Forget what was before this revision, and wait until it is gone."""

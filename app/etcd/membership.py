@@ -62,6 +62,12 @@ class Membership:
             request_serializer=etcdrpc.MemberRemoveRequest.SerializeToString,
             response_deserializer=etcdrpc.MemberListResponse.FromString,
         )
+        self._move_leader = channel.unary_unary(
+            "/etcdserverpb.Maintenance/MoveLeader",
+            # Likewise one ID.
+            request_serializer=etcdrpc.MemberRemoveRequest.SerializeToString,
+            response_deserializer=etcdrpc.MemberListResponse.FromString,
+        )
         self._cluster = etcdrpc.ClusterStub(channel)
 
     def list(self, timeout: float = CALL_TIMEOUT) -> MemberList:
@@ -77,6 +83,10 @@ class Membership:
     def remove(self, entry: int) -> None:
         """Remove a member by its ID."""
         call(self._cluster.MemberRemove, etcdrpc.MemberRemoveRequest(ID=entry))
+
+    def move_leader(self, entry: int) -> None:
+        """Have another member lead. It is refused by any but the leader."""
+        call(self._move_leader, etcdrpc.MemberRemoveRequest(ID=entry))
 
     def promote(self, entry: int) -> None:
         """Have a learner vote. It is refused for one that is not in sync."""

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from member import controlled, launcher, settings
+from member import launcher, settings
 from service.environment import SettingsError, describe
 
 
@@ -14,16 +14,13 @@ def main() -> int:
     argparse.ArgumentParser(
         prog="member",
         description=__doc__,
-        epilog=describe(settings.variables({})),
+        epilog=describe(settings.VARIABLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     # The first process of a container has no default for this: without a handler it would wait on.
     signal.signal(signal.SIGTERM, _end)
     try:
-        member = settings.from_environment(os.environ)
-        if member.controller_url:
-            controlled.launch(member)
-        launcher.launch(member)
+        launcher.launch(settings.from_environment(os.environ))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""What a member asks of backup, over HTTP: whether there are snapshots, the file to restore from, a new snapshot."""
+"""What a member asks of backup, over HTTP: the file to restore from, and a new snapshot."""
 
 import hashlib
 import json
@@ -18,15 +18,6 @@ _PIECE = 1 << 20
 
 class BackupError(Exception):
     """Backup gave no answer, or none that is of use. The text says which."""
-
-
-def has_snapshots(url: str) -> bool:
-    """Return whether backup knows of snapshots, be they damaged. Raises BackupError if it does not say."""
-    answer = _ask(Request(f"{url}/snapshots"), TIMEOUT)
-    if not isinstance(answer.get("snapshots"), list):
-        raise BackupError(f"backup's answer from {url} has no snapshots in it: {str(answer)[:200]}")
-    # What is passed over is no snapshot to restore from, but says that something was counted.
-    return bool(answer["snapshots"] or answer.get("passed_over"))
 
 
 def fetch(url: str, sha256: str, path: Path) -> None:

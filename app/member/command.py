@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from member.addresses import METRICS_PORT, PEER_PORT, peer_url
 from member.settings import Member
 
 ETCD = "/usr/local/bin/etcd"
 ETCDCTL = "/usr/local/bin/etcdctl"
 ETCDUTL = "/usr/local/bin/etcdutl"
-CLIENT_PORT = 2379
-PEER_PORT = 2380
-METRICS_PORT = 2381
 
 
 def start(
@@ -92,16 +90,6 @@ def begin_alone(folder: Path, client_url: str) -> list[str]:
         "--unsafe-no-fsync",
         "--log-level=warn",
     ]
-
-
-def member_name(number: int) -> str:
-    """Return the name that pod etcd-N has in the cluster."""
-    return f"etcd{number}"
-
-
-def peer_url(name: str) -> str:
-    """Return the URL by which the others reach member `name`."""
-    return f"http://{name}:{PEER_PORT}"
 
 
 def _initial_cluster(cluster: Sequence[str]) -> str:

@@ -1,138 +1,159 @@
-"""Decide how a member starts, do what comes before, and become etcd.
-
-A member without data starts as a new one only where nobody can have counted yet. In doubt it waits, and says for what:
-a cluster that began anew beside its snapshots would count from 1, as if nothing had been.
+"""How a member starts where there is a controller: it says what it has, does what it is told, and asks again, until it
+becomes etcd. What is done after which answer is decided in `starting`.
 """
 
 import os
+import secrets
 import time
-from dataclasses import dataclass
 from typing import NoReturn
 
-from member import backup, command, folder, peers, probes
-from member.backup import BackupError
-from member.folder import Contents
-from member.restore import RestoreError, restore
-from member.settings import Member, Restoration
+from member import asking, command, file_server, peers, probes, volume
+from member.addresses import member_name
+from member.asking import NoAnswerError
+from member.making import MakingError, make
+from member.marker import State
+from member.saver import Saver
+from member.settings import Member
+from member.starting import (
+    PATIENCE,
+    Ask,
+    Become,
+    Confirm,
+    Folder,
+    Make,
+    Mark,
+    Report,
+    Save,
+    Start,
+    Step,
+    Wait,
+    alone,
+    told,
+)
 
-# Seconds between two looks while the member waits.
-PAUSE = 1.0
-
-
-@dataclass(frozen=True)
-class Start:
-    """Become etcd; `why` is what the log says of it."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Restore:
-    """Make the folder anew first."""
-
-    restoration: Restoration
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Do nothing yet; `reason` says what for, and who decides."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Ask:
-    """There are no data here: what others know decides."""
-
-
-def decide(contents: Contents, restoration: Restoration | None) -> Start | Restore | Wait | Ask:
-    """Return what a member does whose folder has `contents`, where the record asks for `restoration`."""
-    if restoration is not None and contents.epoch != restoration.epoch:
-        if contents.epoch is not None and contents.epoch > restoration.epoch:
-            return Wait(
-                f"its data are of epoch {contents.epoch}, and an older one is to be restored: {restoration.epoch}"
-            )
-        return Restore(restoration)
-    if contents.log:
-        return Start("data found")
-    if contents.epoch is None:
-        return Ask()
-    if restoration is not None and restoration.sha256 is None:
-        return Start(f"epoch {contents.epoch} begins with nothing")
-    return Wait(f"its data of epoch {contents.epoch} are gone: `make restore` decides")
-
-
-def decide_without_data(snapshots: bool, never_started: bool) -> Start | Wait:
-    """Return what a member without data does.
-
-    Args:
-        snapshots: Whether there are any.
-        never_started: Whether the others know that it was never started among them.
-    """
-    if not snapshots:
-        return Start("no data yet")
-    if never_started:
-        return Start("no data yet, and the other members say that it was never started")
-    return Wait("no data here, but there are snapshots: `make restore` decides")
+# Seconds between two questions.
+_PAUSE = 0.2
 
 
 def launch(member: Member) -> NoReturn:
-    """Become etcd: same process, so that signals reach it. Restores and waits first, for as long as it takes.
+    """Become etcd: same process, so that signals reach it. Before that asks and waits for as long as it takes.
 
-    Raises OSError if etcd can't be started, or the folder can't be read.
+    Raises OSError if etcd can't be started, or the volume can't be used.
     """
-    folder.clear(member.data_dir)
-    decision = _decide(member)
-    if not isinstance(decision, Start):
-        with probes.answered():
-            decision = _until_start(member, decision)
-    _become_etcd(member, decision.why)
+    launcher = _Launcher(member)
+    with probes.answered(), file_server.serving(launcher.saver.find):
+        become = launcher.until_told()
+    _become_etcd(member, become.start, launcher.is_first_start)
 
 
-def _until_start(member: Member, decision: Start | Restore | Wait) -> Start:
-    """Do what is decided, and wait, until etcd may start."""
-    said = None
-    while not isinstance(decision, Start):
-        reason = _restore(member, decision.restoration) if isinstance(decision, Restore) else decision.reason
-        if reason is not None:
-            if reason != said:
-                _say(f"waiting: {reason}")
-            said = reason
-            time.sleep(PAUSE)
-        decision = _decide(member)
-    return decision
+class _Launcher:
+    """What a member knows while it waits; `is_first_start`: whether this life starts for the first time."""
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+        self.saver = Saver(member)
+        self._asked_since = time.monotonic()
+        self._said = ""
+        self.is_first_start = False
+
+    def until_told(self) -> Become:
+        """Ask, and do what is told, until that is to become etcd."""
+        volume.clear(self._member.data_dir)
+        while True:
+            for step in self._next_steps():
+                if isinstance(step, Become):
+                    return step
+                if isinstance(step, Ask) or not self._do(step):
+                    break
+            time.sleep(_PAUSE)
+
+    def _next_steps(self) -> tuple[Step, ...]:
+        folder = volume.look(self._member.data_dir)
+        try:
+            answer = asking.ask(self._member.controller_url, self._report(folder), PATIENCE)
+        except NoAnswerError as error:
+            self._say(str(error))
+            # While its folder is read nobody else may write to it.
+            return (Ask(),) if self.saver.is_busy else alone(folder, time.monotonic() - self._asked_since)
+        self._asked_since = time.monotonic()
+        if self.saver.is_busy and not isinstance(answer, Save):
+            return (Ask(),)
+        return told(folder, answer, secrets.token_hex(8))
+
+    def _report(self, folder: Folder | None) -> Report:
+        member = self._member
+        return Report(
+            member=member.number,
+            pod=member.pod,
+            folder=folder,
+            file=self.saver.file,
+            unusable=self.saver.unusable,
+            crashes=volume.crashes(member.data_dir, member.pod),
+            full=volume.is_full(member.data_dir),
+        )
+
+    def _do(self, step: Step) -> bool:
+        """Returns whether what is to follow may be done."""
+        match step:
+            case Wait():
+                self._say(f"waiting: {step.reason}")
+            case Save():
+                self._save(step)
+            case Make():
+                return self._make(step)
+            case Mark():
+                before = volume.look(self._member.data_dir)
+                was_made = before is not None and before.marker is not None and before.marker.state is State.MADE
+                self.is_first_start = was_made and step.marker.state is State.STARTED
+                volume.mark(self._member.data_dir, step.marker)
+                self._say(f"life {step.marker.life} of epoch {step.marker.epoch} is {step.marker.state}")
+            case Confirm():
+                return self._confirm(step)
+        return True
+
+    def _save(self, step: Save) -> None:
+        folder = volume.look(self._member.data_dir)
+        if folder is not None:
+            self._say(f"makes a file of what it has: {step.reason}")
+            self.saver.begin(step, folder)
+
+    def _make(self, step: Make) -> bool:
+        life = f"life {step.marker.life} of epoch {step.marker.epoch}"
+        try:
+            make(self._member, step)
+        except MakingError as error:
+            self._say(f"waiting: the folder for {life} could not be made: {error}")
+            return False
+        self._say(f"the folder for {life} is made: {type(step.answer).__name__.lower()}")
+        return True
+
+    def _confirm(self, step: Confirm) -> bool:
+        others = (member_name(number) for number in step.members)
+        if peers.list_as(others, self._member.name, step.entry):
+            return True
+        self._say(f"waiting: not all others that answer know it as {step.entry:x}")
+        return False
+
+    def _say(self, text: str) -> None:
+        """Each once, however often it is tried."""
+        if text != self._said:
+            _say(text)
+        self._said = text
 
 
-def _decide(member: Member) -> Start | Restore | Wait:
-    decision = decide(folder.look(member.data_dir), member.restoration)
-    return _decide_by_others(member) if isinstance(decision, Ask) else decision
-
-
-def _decide_by_others(member: Member) -> Start | Wait:
-    if not member.backup_url:
-        return decide_without_data(snapshots=False, never_started=False)
-    try:
-        snapshots = backup.has_snapshots(member.backup_url)
-    except BackupError as error:
-        return Wait(f"no data here, and only backup knows whether there are snapshots: {error}")
-    return decide_without_data(snapshots, never_started=snapshots and peers.say_never_started(member))
-
-
-def _restore(member: Member, restoration: Restoration) -> str | None:
-    """Returns why it could not be done, if it could not."""
-    try:
-        restore(member, restoration)
-    except RestoreError as error:
-        return f"restoring epoch {restoration.epoch} failed: {error}"
-    _say(f"restored from {restoration.sha256 or 'nothing'} as epoch {restoration.epoch}")
-    return None
-
-
-def _become_etcd(member: Member, why: str) -> NoReturn:
-    # etcd complains of a data folder that others may read.
-    member.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    arguments = command.start(member, member.cluster, member.token, "new")
-    _say(f"{why} in {member.data_dir}, starting: {' '.join(arguments)}")
+def _become_etcd(member: Member, start: Start | None, is_first: bool) -> NoReturn:
+    cluster = [member_name(number) for number in start.members] if start is not None else []
+    arguments = command.start(
+        member,
+        cluster or [member.name],
+        start.token if start is not None else "",
+        "existing" if start is not None and start.entry else "new",
+        # All folders of a new epoch were just made of one file.
+        compares=not is_first,
+    )
+    volume.note_start(member.data_dir, member.pod)
+    why = "nobody answers, and it has been started before" if start is None else f"life {start.life} may start"
+    _say(f"{why}: {' '.join(arguments)}")
     os.execv(arguments[0], arguments)
 
 

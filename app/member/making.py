@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 from member import backup, command, volume
+from member.addresses import PEER_PORT, member_name
 from member.backup import BackupError
 from member.settings import Member
 from member.starting import File, Join, Make, Restore
@@ -31,7 +32,7 @@ def make(member: Member, step: Make) -> None:
 def _fill(new: Path, member: Member, answer: Restore) -> None:
     file = volume.file_beside(member.data_dir)
     backup.fetch(_url_of(answer.file, member), answer.file.sha256, file)
-    cluster = [command.member_name(number) for number in answer.members]
+    cluster = [member_name(number) for number in answer.members]
     run(*command.restore(member.name, cluster, answer.token, answer.bump, file, new))
 
 
@@ -39,7 +40,7 @@ def _url_of(file: File, member: Member) -> str:
     """Where the file is served: by the member of whose folder it was made, or else by backup."""
     kind, _, number = file.made_of.partition(" ")
     if kind == "member":
-        return f"http://{command.member_name(int(number))}:{command.METRICS_PORT}"
+        return f"http://{member_name(int(number))}:{PEER_PORT}"
     if not member.backup_url:
         raise MakingError(f"there is no backup (BACKUP_URL is not set) to give the file {file.sha256}")
     return member.backup_url

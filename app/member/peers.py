@@ -1,7 +1,6 @@
-"""What a member without data asks of the others: whether it was ever started among them.
+"""What a member asks of the others before it joins them: under which ID they list it.
 
-Then there are no data that it could have lost: it is just late, and its cluster counts already. Each member keeps the
-list of all, with the client URLs of those that were started once; etcd serves it to the other members.
+Each member keeps the list of all; etcd serves it to the other members.
 """
 
 import json
@@ -10,39 +9,14 @@ from http.client import HTTPException
 from typing import Any
 from urllib.request import Request
 
-from member import command, web
-from member.settings import Member
+from member import web
+from member.addresses import peer_url
 
 # Seconds that a member may stay silent.
 TIMEOUT = 1.0
 
 # No member's ID.
 _NOT_LISTED = 0
-
-
-def say_never_started(member: Member) -> bool:
-    """Return whether a quorum of the cluster, in which this one has no part, knows that it was never started.
-
-    One alone may have missed it; of a quorum at least one has not.
-    """
-    others = [name for name in member.cluster if name != member.name]
-    quorum = len(member.cluster) // 2 + 1
-    return sum(_knows_as_not_started(other, member.name) for other in others) >= quorum
-
-
-def _knows_as_not_started(other: str, name: str) -> bool:
-    own_url = command.peer_url(name)
-    try:
-        return any(own_url in entry["peerURLs"] and not entry.get("clientURLs") for entry in _members_of(other))
-    except (OSError, HTTPException, ValueError, KeyError, TypeError):
-        # Whatever it says, it does not say that.
-        return False
-
-
-def _members_of(other: str) -> list[dict[str, Any]]:
-    with web.send(Request(f"{command.peer_url(other)}/members"), TIMEOUT) as response:
-        members: list[dict[str, Any]] = json.load(response)
-    return members
 
 
 def list_as(cluster: Iterable[str], name: str, entry: int) -> bool:
@@ -52,8 +26,14 @@ def list_as(cluster: Iterable[str], name: str, entry: int) -> bool:
 
 
 def _entries_of(other: str, name: str) -> list[int]:
-    own_url = command.peer_url(name)
+    own_url = peer_url(name)
     try:
         return [int(entry["id"]) for entry in _members_of(other) if own_url in entry["peerURLs"]] or [_NOT_LISTED]
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return []  # it does not answer
+
+
+def _members_of(other: str) -> list[dict[str, Any]]:
+    with web.send(Request(f"{peer_url(other)}/members"), TIMEOUT) as response:
+        members: list[dict[str, Any]] = json.load(response)
+    return members

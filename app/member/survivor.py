@@ -48,8 +48,8 @@ def make_file(member: Member, folder: Folder, epoch: int) -> Made:
             made = _try(member, folder, epoch)
             if made is not None:
                 return made
-    except OSError as error:
-        raise MakingError(str(error)) from error
+    except (OSError, ValueError, LookupError) as error:  # what etcdctl prints may be something else
+        raise MakingError(str(error) or repr(error)) from error
     finally:
         shutil.rmtree(volume.copy_beside(member.data_dir), ignore_errors=True)
     raise MakingError(f"leases ended in the copy, {_TRIES} times in a row")

@@ -94,7 +94,9 @@ def finish(folder: Path, found: Marker, *, joins: bool) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what was being made when the member was killed. Raises OSError."""
-    _remove(_beside(folder, "new"))
+    for what in (_beside(folder, "new"), copy_beside(folder), _beside(folder, "gone")):
+        if what.exists():
+            shutil.rmtree(what)
     file_beside(folder).unlink(missing_ok=True)
 
 
@@ -158,8 +160,13 @@ def _beside(folder: Path, suffix: str) -> Path:
 
 
 def _remove(folder: Path) -> None:
+    """Remove it whole: what is left of it if that is broken off has another name, and starts as nothing."""
     if folder.exists():
-        shutil.rmtree(folder)
+        gone = _beside(folder, "gone")
+        if gone.exists():
+            shutil.rmtree(gone)
+        folder.rename(gone)
+        shutil.rmtree(gone)
 
 
 def _sync_tree(folder: Path) -> None:

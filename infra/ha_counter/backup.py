@@ -12,6 +12,7 @@ from ha_counter.labels import labels, selector
 from ha_counter.pods import (
     container_security,
     http_readiness,
+    leaves_a_lost_node,
     pod_spec,
     resource_requirements,
     tcp_liveness,
@@ -29,10 +30,6 @@ _SNAPSHOTS = "/snapshots"
 _SCRATCH = "/scratch"
 _GRACE_SECONDS = 30
 _PROGRESS_DEADLINE_SECONDS = 120
-
-# A pod on a node that is gone is made anew elsewhere after so long, and not after Kubernetes' five minutes: members
-# that lost their volumes wait for it.
-_NODE_LOSS_SECONDS = 30
 
 # Scratch members of etcd start there from snapshots: one follows the log, one proves a new snapshot. Each may get as
 # large as a member, and so may the files that they are made from and into.
@@ -103,7 +100,7 @@ class Backup(pulumi.ComponentResource):
                         pull_secrets=args.pull_secrets,
                         grace_seconds=_GRACE_SECONDS,
                         volumes=_volumes(args),
-                        tolerations=_tolerations(),
+                        tolerations=leaves_a_lost_node(),
                     ),
                 ),
             ),
@@ -163,16 +160,4 @@ def _volumes(args: BackupArgs) -> list[k8s.core.v1.VolumeArgs]:
             persistent_volume_claim=k8s.core.v1.PersistentVolumeClaimVolumeSourceArgs(claim_name=args.claim),
         ),
         k8s.core.v1.VolumeArgs(name="scratch", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=str(scratch))),
-    ]
-
-
-def _tolerations() -> list[k8s.core.v1.TolerationArgs]:
-    return [
-        k8s.core.v1.TolerationArgs(
-            key=f"node.kubernetes.io/{trouble}",
-            operator="Exists",
-            effect="NoExecute",
-            toleration_seconds=_NODE_LOSS_SECONDS,
-        )
-        for trouble in ("not-ready", "unreachable")
     ]

@@ -10,6 +10,7 @@ class Target(StrEnum):
 
     COUNTER = "counter"
     ETCD = "etcd"
+    CONTROLLER = "controller"
     BACKUP = "backup"
     NFS = "nfs"
 

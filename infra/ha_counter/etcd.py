@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ha_counter import record
 from ha_counter.backup import Backup
+from ha_counter.controller import Controller
 from ha_counter.etcd_capacity import go_memory_limit, quota
-from ha_counter.etcd_endpoints import CLIENT_PORT, member_names
+from ha_counter.etcd_endpoints import CLIENT_PORT
 from ha_counter.labels import labels, selector
+from ha_counter.members import MOST_MEMBERS, member_names
 from ha_counter.pods import (
     container_security,
     pod_spec,
@@ -41,9 +42,8 @@ class EtcdClusterArgs:
         image: Reference of the image whose entry point starts a member.
         pull_secrets: Names of the Secrets that the registry wants, if it wants any.
         spread: How strictly members are kept on different nodes.
-        token: Tells this etcd cluster from others that its members might meet by mistake, until the record has another.
-        record: What was decided about the cluster.
-        backup: What a member asks before it starts without data, if there are snapshots.
+        controller: What a member asks before it starts.
+        backup: Where a member gets the file that it begins with after a restore, if there are snapshots.
         settings: Size of the cluster and of its members.
     """
 
@@ -51,8 +51,7 @@ class EtcdClusterArgs:
     image: pulumi.Input[str]
     pull_secrets: Sequence[pulumi.Input[str]]
     spread: Spread
-    token: str
-    record: k8s.core.v1.ConfigMap
+    controller: Controller
     backup: Backup | None
     settings: EtcdSettings
 
@@ -70,12 +69,12 @@ class EtcdCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EtcdClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ha-counter:index:EtcdCluster", name, None, opts)
-        members = member_names(args.settings.members)
         services = [
             self._governing_service(args),
-            *(self._member_service(args, member, ordinal) for ordinal, member in enumerate(members)),
+            # For all that there may ever be: a member that is to go must be reached until its entry is gone.
+            *(self._member_service(args, member, ordinal) for ordinal, member in enumerate(member_names(MOST_MEMBERS))),
         ]
-        self.stateful_set = self._stateful_set(args, members, services)
+        self.stateful_set = self._stateful_set(args, services)
         self._client_service(args)
         self._disruption_budget(args)
         self.register_outputs({})
@@ -119,9 +118,7 @@ class EtcdCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _stateful_set(
-        self, args: EtcdClusterArgs, members: list[str], services: list[k8s.core.v1.Service]
-    ) -> k8s.apps.v1.StatefulSet:
+    def _stateful_set(self, args: EtcdClusterArgs, services: list[k8s.core.v1.Service]) -> k8s.apps.v1.StatefulSet:
         return k8s.apps.v1.StatefulSet(
             "etcd",
             metadata=_metadata(args, name="etcd"),
@@ -131,12 +128,13 @@ class EtcdCluster(pulumi.ComponentResource):
                 service_name="etcd",
                 # One after the other would never get past the first, which is not ready without the others.
                 pod_management_policy="Parallel",
+                # To begin with. From then on the controller scales it.
                 replicas=args.settings.members,
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=selector(WORKLOAD)),
                 template=k8s.core.v1.PodTemplateSpecArgs(
                     metadata=k8s.meta.v1.ObjectMetaArgs(labels=_LABELS),
                     spec=pod_spec(
-                        container=_container(args, members),
+                        container=_container(args),
                         pull_secrets=args.pull_secrets,
                         spread=spread_over_nodes(args.spread, selector(WORKLOAD)),
                         grace_seconds=_GRACE_SECONDS,
@@ -152,8 +150,10 @@ class EtcdCluster(pulumi.ComponentResource):
                     # Without them a member's first look-up of the others fails, and DNS remembers that for a while.
                     *services,
                     # A member that has no data waits for its answer.
+                    args.controller.service,
                     *([args.backup.service] if args.backup else []),
                 ],
+                ignore_changes=["spec.replicas"],
             ),
         )
 
@@ -179,15 +179,14 @@ def _service_port(name: str, number: int) -> k8s.core.v1.ServicePortArgs:
     return k8s.core.v1.ServicePortArgs(name=name, port=number, target_port=name)
 
 
-def _container(args: EtcdClusterArgs, members: list[str]) -> k8s.core.v1.ContainerArgs:
+def _container(args: EtcdClusterArgs) -> k8s.core.v1.ContainerArgs:
     return k8s.core.v1.ContainerArgs(
         name="etcd",
         image=args.image,
         env=[
             variable_from_pod("MY_POD_NAME", "metadata.name"),
-            variable("MEMBERS", ",".join(members)),
-            variable("CLUSTER_TOKEN", args.token),
-            *record.variables(args.record),
+            variable_from_pod("MY_POD_UID", "metadata.uid"),
+            variable("CONTROLLER_URL", Controller.URL),
             variable("BACKUP_URL", Backup.URL if args.backup else ""),
             # Below the volume's root, which belongs to whoever made the volume.
             variable("DATA_DIR", f"{_VOLUME_PATH}/data"),

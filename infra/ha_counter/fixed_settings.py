@@ -18,7 +18,6 @@ from ha_counter.settings import NfsServerSettings, Settings
 _REASONS = {
     "context": "a stack stays in its cluster",
     "namespace": "in another one the count would begin anew",
-    "etcdMembers": "to add or remove members is not supported yet",
     "etcdStorage": "Kubernetes does not change the volumes of a StatefulSet",
     "etcdStorageClass": "Kubernetes does not change the volumes of a StatefulSet",
     "snapshotStorage": "Kubernetes does not change the volumes of a StatefulSet",
@@ -70,7 +69,6 @@ def _fixed(settings: Settings) -> dict[str, str]:
     return {
         "context": settings.cluster.context,
         "namespace": settings.cluster.namespace,
-        "etcdMembers": str(settings.etcd.members),
         "etcdStorage": settings.etcd.storage,
         "etcdStorageClass": settings.etcd.storage_class or "",
     }

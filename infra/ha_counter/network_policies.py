@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ha_counter import backup, counter, etcd
+from ha_counter import backup, controller, counter, etcd
 from ha_counter.labels import labels, selector
 
 _LABELS = labels("network-policies", "network")
 
 # The workloads whose pods talk to etcd, whatever is configured.
-_ETCD_CLIENTS = [counter.WORKLOAD, etcd.WORKLOAD]
+_ETCD_CLIENTS = [counter.WORKLOAD, etcd.WORKLOAD, controller.WORKLOAD]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,12 @@ class NetworkPolicies(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NetworkPoliciesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ha-counter:index:NetworkPolicies", name, None, opts)
-        allowed = [self._to_etcd(args), self._to_counter(args), *([self._to_backup(args)] if args.backup else [])]
+        allowed = [
+            self._to_etcd(args),
+            self._to_counter(args),
+            self._to_controller(args),
+            *([self._to_backup(args)] if args.backup else []),
+        ]
         self._nothing_else(args, allowed)
         self.register_outputs({})
 
@@ -48,7 +53,8 @@ class NetworkPolicies(pulumi.ComponentResource):
             k8s.meta.v1.LabelSelectorArgs(match_labels=selector(etcd.WORKLOAD)),
             [
                 _ingress("client", [*_ETCD_CLIENTS, *([backup.WORKLOAD] if args.backup else [])]),
-                _ingress("peer", [etcd.WORKLOAD]),
+                # The controller asks there who a member is that has found no quorum yet.
+                _ingress("peer", [etcd.WORKLOAD, controller.WORKLOAD]),
                 # From everywhere: it tells how the members are, not what they store, and who collects that is unknown.
                 _ingress("metrics"),
             ],
@@ -65,13 +71,22 @@ class NetworkPolicies(pulumi.ComponentResource):
             ],
         )
 
+    def _to_controller(self, args: NetworkPoliciesArgs) -> k8s.networking.v1.NetworkPolicy:
+        return self._policy(
+            args,
+            "controller",
+            k8s.meta.v1.LabelSelectorArgs(match_labels=selector(controller.WORKLOAD)),
+            # Whoever says that it is a member with nothing gets another member's place.
+            [_ingress("http", [etcd.WORKLOAD])],
+        )
+
     def _to_backup(self, args: NetworkPoliciesArgs) -> k8s.networking.v1.NetworkPolicy:
         return self._policy(
             args,
             "backup",
             k8s.meta.v1.LabelSelectorArgs(match_labels=selector(backup.WORKLOAD)),
             # Also not for whoever collects metrics: the same port gives all of the data, and takes some.
-            [_ingress("http", [etcd.WORKLOAD])],
+            [_ingress("http", [etcd.WORKLOAD, controller.WORKLOAD])],
         )
 
     def _nothing_else(

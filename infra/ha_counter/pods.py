@@ -10,6 +10,9 @@ from ha_counter.settings import ResourceSettings
 # The user that the Dockerfile gives its images.
 _USER = 65532
 
+# Members that lost their volumes wait for whoever leaves its node after so long.
+_NODE_LOSS_SECONDS = 30
+
 
 def pod_spec(
     container: k8s.core.v1.ContainerArgs,
@@ -19,6 +22,7 @@ def pod_spec(
     volumes: Sequence[k8s.core.v1.VolumeArgs] = (),
     tolerations: Sequence[k8s.core.v1.TolerationArgs] = (),
     security: k8s.core.v1.PodSecurityContextArgs | None = None,
+    service_account: pulumi.Input[str] | None = None,
 ) -> k8s.core.v1.PodSpecArgs:
     """A pod of one container.
 
@@ -30,6 +34,7 @@ def pod_spec(
         volumes: What the container mounts, besides what a StatefulSet adds.
         tolerations: Which taints of nodes it bears, besides those that every pod does.
         security: None: it keeps Kubernetes' Pod Security Standard `restricted`.
+        service_account: The account by which it uses Kubernetes' API. None: it does not.
     """
     return k8s.core.v1.PodSpecArgs(
         containers=[container],
@@ -39,10 +44,24 @@ def pod_spec(
         volumes=[*volumes] or None,
         tolerations=[*tolerations] or None,
         security_context=security or _restricted(),
-        automount_service_account_token=False,
+        service_account_name=service_account,
+        automount_service_account_token=service_account is not None,
         # Otherwise every Service of the namespace becomes variables like ETCD_PORT, which programs take for their own.
         enable_service_links=False,
     )
+
+
+def leaves_a_lost_node() -> list[k8s.core.v1.TolerationArgs]:
+    """A pod on a node that is gone is made anew elsewhere after 30 s, and not after Kubernetes' five minutes."""
+    return [
+        k8s.core.v1.TolerationArgs(
+            key=f"node.kubernetes.io/{trouble}",
+            operator="Exists",
+            effect="NoExecute",
+            toleration_seconds=_NODE_LOSS_SECONDS,
+        )
+        for trouble in ("not-ready", "unreachable")
+    ]
 
 
 def _restricted() -> k8s.core.v1.PodSecurityContextArgs:

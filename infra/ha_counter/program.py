@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ha_counter.backup import Backup, BackupArgs
+from ha_counter.controller import Controller, ControllerArgs
 from ha_counter.counter import Counter, CounterArgs
 from ha_counter.delivery import Target
 from ha_counter.etcd import EtcdCluster, EtcdClusterArgs
@@ -79,8 +80,7 @@ def build(settings: Settings, stack: str) -> Outputs:
             image=place.images[Target.ETCD],
             pull_secrets=place.pull_secrets,
             spread=settings.cluster.spread,
-            token=f"{settings.cluster.namespace}-{stack}",
-            record=make_record(place.namespace, place.adopting),
+            controller=_controller(settings, place, endpoints, backup),
             backup=backup,
             settings=settings.etcd,
         ),
@@ -129,6 +129,22 @@ def _place(settings: Settings, stack: str) -> _Place:
         namespace=namespace,
         images=images.references,
         pull_secrets=make_pull_secrets("registry-login", settings.images.login, namespace, in_cluster),
+    )
+
+
+def _controller(settings: Settings, place: _Place, endpoints: EtcdEndpoints, backup: Backup | None) -> Controller:
+    return Controller(
+        "controller",
+        ControllerArgs(
+            namespace=place.namespace,
+            image=place.images[Target.CONTROLLER],
+            pull_secrets=place.pull_secrets,
+            record=make_record(place.namespace, place.adopting),
+            endpoints=endpoints,
+            backup=backup,
+            settings=settings.controller,
+        ),
+        place.in_cluster,
     )
 
 

@@ -1,13 +1,9 @@
-"""The record: what was decided about etcd's epochs. The members read it when they start."""
+"""The record: what was decided about etcd's members. The controller writes it before it acts."""
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ha_counter.labels import labels
-from ha_counter.pods import variable_from_config_map
-
-# What it may hold, by the variables that the members know it by.
-_KEYS = {"RECORD_EPOCH": "epoch", "RECORD_TOKEN": "token", "RECORD_RESTORE": "restore", "RECORD_BUMP": "bump"}
 
 
 def make_record(namespace: pulumi.Input[str], adopting: k8s.Provider) -> k8s.core.v1.ConfigMap:
@@ -26,8 +22,3 @@ def make_record(namespace: pulumi.Input[str], adopting: k8s.Provider) -> k8s.cor
         ),
         opts=pulumi.ResourceOptions(provider=adopting, retain_on_delete=True),
     )
-
-
-def variables(record: k8s.core.v1.ConfigMap) -> list[k8s.core.v1.EnvVarArgs]:
-    """The environment variables that tell it to a container, those that it holds."""
-    return [variable_from_config_map(name, record.metadata.name, key, optional=True) for name, key in _KEYS.items()]

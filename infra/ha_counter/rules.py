@@ -9,6 +9,7 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
 from ha_counter.delivery import DeliveryKind
+from ha_counter.members import MOST_MEMBERS
 from ha_counter.quantities import byte_count, cpu_cores
 from ha_counter.snapshot_volume import IMAGES, SnapshotVolumeKind
 from ha_counter.spread import Spread
@@ -137,6 +138,8 @@ _RESOURCES: Mapping[str, Callable[[str], Decimal]] = {
     "counterMemory": byte_count,
     "etcdCpu": cpu_cores,
     "etcdMemory": byte_count,
+    "controllerCpu": cpu_cores,
+    "controllerMemory": byte_count,
     "backupCpu": cpu_cores,
     "backupMemory": byte_count,
     "nfsCpu": cpu_cores,
@@ -160,6 +163,7 @@ _NEEDED_FOR: Mapping[str, tuple[str, str]] = {
     "registry": ("imageDelivery", DeliveryKind.PUSH),
     "counterImage": ("imageDelivery", DeliveryKind.EXISTING),
     "etcdImage": ("imageDelivery", DeliveryKind.EXISTING),
+    "controllerImage": ("imageDelivery", DeliveryKind.EXISTING),
     "backupImage": ("imageDelivery", DeliveryKind.EXISTING),
     "nfsImage": ("imageDelivery", DeliveryKind.EXISTING),
     "snapshotExport": ("snapshotVolume", SnapshotVolumeKind.EXPORT),
@@ -190,6 +194,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "counterImage": _IMAGE,
     "etcdImage": _IMAGE,
+    "controllerImage": _IMAGE,
     "backupImage": _IMAGE,
     "nfsImage": _IMAGE,
     "nodePort": Rule("a whole number from 30000 to 32767", _is_integer(30000, 32767)),
@@ -200,13 +205,21 @@ RULES: Mapping[str, Rule] = {
     "counterMemoryLimit": _BYTES,
     "counterLogLevel": _LOG_LEVEL,
     # An even number of members survives no more losses than one member fewer would.
-    "etcdMembers": Rule("an odd whole number, 1 or more", lambda value: _is_integer(1)(value) and int(value) % 2 == 1),
+    "etcdMembers": Rule(
+        f"an odd whole number from 1 to {MOST_MEMBERS}",
+        lambda value: _is_integer(1, MOST_MEMBERS)(value) and int(value) % 2 == 1,
+    ),
     "etcdStorage": _BYTES,
     "etcdStorageClass": _STORAGE_CLASS,
     "etcdCpuRequest": _CPU,
     "etcdCpuLimit": _CPU,
     "etcdMemoryRequest": _BYTES,
     "etcdMemoryLimit": _BYTES,
+    "controllerCpuRequest": _CPU,
+    "controllerCpuLimit": _CPU,
+    "controllerMemoryRequest": _BYTES,
+    "controllerMemoryLimit": _BYTES,
+    "controllerLogLevel": _LOG_LEVEL,
     "snapshotVolume": Rule(" or ".join(SnapshotVolumeKind), lambda value: value in list(SnapshotVolumeKind)),
     "snapshotStorage": _BYTES,
     "snapshotStorageClass": _STORAGE_CLASS,

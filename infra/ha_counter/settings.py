@@ -53,6 +53,14 @@ class EtcdSettings:
 
 
 @dataclass(frozen=True)
+class ControllerSettings:
+    """What decides about etcd's members."""
+
+    resources: ResourceSettings
+    log_level: str
+
+
+@dataclass(frozen=True)
 class CounterSettings:
     """The counter and the way to it from outside."""
 
@@ -88,6 +96,7 @@ class Settings:
     cluster: ClusterSettings
     images: ImageSettings
     etcd: EtcdSettings
+    controller: ControllerSettings
     counter: CounterSettings
     backup: BackupSettings | None
 
@@ -117,6 +126,9 @@ def load_settings(config: pulumi.Config) -> Settings:
             storage_class=config.require("etcdStorageClass") or None,
             resources=_resources(config, "etcd"),
         ),
+        controller=ControllerSettings(
+            resources=_resources(config, "controller"), log_level=config.require("controllerLogLevel")
+        ),
         counter=CounterSettings(
             replicas=config.require_int("counterReplicas"),
             node_port=config.require_int("nodePort"),
@@ -128,7 +140,12 @@ def load_settings(config: pulumi.Config) -> Settings:
 
 
 def _targets(config: pulumi.Config) -> tuple[Target, ...]:
-    return (Target.COUNTER, Target.ETCD, *IMAGES[SnapshotVolumeKind(config.require("snapshotVolume"))])
+    return (
+        Target.COUNTER,
+        Target.ETCD,
+        Target.CONTROLLER,
+        *IMAGES[SnapshotVolumeKind(config.require("snapshotVolume"))],
+    )
 
 
 def _delivery(config: pulumi.Config) -> Delivery:

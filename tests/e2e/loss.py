@@ -1,4 +1,4 @@
-"""The loss of all that etcd's members have, and what clients were told before it."""
+"""The loss of what etcd's members have, and what clients were told before it."""
 
 import contextlib
 from collections.abc import Sequence
@@ -9,14 +9,13 @@ from chaos.system import System
 from local.errors import LocalError
 
 MEMBERS = ("etcd-0", "etcd-1", "etcd-2")
-VOLUMES = tuple(f"data-{member}" for member in MEMBERS)
 
 
-def lose_all_volumes(system: System) -> None:
-    """Kill all members with -9 and delete their volumes: nobody gets to say goodbye."""
-    pods = system.pods("etcd")
-    system.kubectl("delete", "pvc", *VOLUMES, "--wait=false")
-    system.kubectl("delete", "pod", *MEMBERS, "--grace-period=0", "--force", "--wait=false")
+def lose_volumes(system: System, *members: str) -> None:
+    """Kill members with -9 and delete their volumes: nobody gets to say goodbye."""
+    pods = [pod for pod in system.pods("etcd") if pod["metadata"]["name"] in members]
+    system.kubectl("delete", "pvc", *(f"data-{member}" for member in members), "--wait=false")
+    system.kubectl("delete", "pod", *members, "--grace-period=0", "--force", "--wait=false")
     for pod in pods:
         with contextlib.suppress(LocalError):  # it has ended already
             processes.kill(system, pod)

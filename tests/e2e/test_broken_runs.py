@@ -145,7 +145,6 @@ def test_the_cluster_comes_up_after_it_was_killed_at_any_point(system: System) -
     count = increment(system)
     layout = system.layout
     for point in (
-        exists(Path("/run/netns", layout.control_plane.netns)),
         exists(layout.run / "daemons" / "etcd.json"),
         exists(layout.nodes[0].run / "containerd.sock"),
     ):
@@ -229,6 +228,7 @@ def test_the_old_version_serves_on_while_the_new_one_never_gets_ready(system: Sy
     image = "jsonpath={.spec.template.spec.containers[0].image}"
     members = system.kubectl("get", "statefulset/etcd", "-o", image)
     backup = system.kubectl("get", "deployment/etcd-backup", "-o", image)
+    controller = system.kubectl("get", "deployment/etcd-controller", "-o", image)
     nfs = system.kubectl("get", "statefulset/nfs", f"--namespace={system.namespace}-nfs", "-o", image)
     nowhere = f"{system.layout.registry}/ha-counter-counter:none"
     before = system.count()
@@ -239,6 +239,7 @@ def test_the_old_version_serves_on_while_the_new_one_never_gets_ready(system: Sy
                 imageDelivery="existing",
                 counterImage=nowhere,
                 etcdImage=members,
+                controllerImage=controller,
                 backupImage=backup,
                 nfsImage=nfs,
             ),

@@ -178,6 +178,8 @@ def test_a_preview_lists_what_would_be_made_and_makes_nothing(fresh: Deployment)
         "kubernetes:core/v1:ConfigMap etcd-cluster",
         "kubernetes:apps/v1:StatefulSet etcd",
         "kubernetes:apps/v1:Deployment etcd-backup",
+        "kubernetes:rbac.authorization.k8s.io/v1:Role etcd-controller",
+        "kubernetes:apps/v1:Deployment etcd-controller",
         "kubernetes:apps/v1:Deployment counter-deployment",
     }
     assert steps.kinds() == {OpType.CREATE}

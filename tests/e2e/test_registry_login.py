@@ -137,6 +137,7 @@ def test_pods_run_with_images_that_were_pushed_and_pulled_with_the_login(
     images = {container["image"] for pod in pods for container in pod["spec"]["containers"]}
     assert {image.partition("@")[0] for image in images} == {
         f"{registry}/team/ha-counter-backup",
+        f"{registry}/team/ha-counter-controller",
         f"{registry}/team/ha-counter-counter",
         f"{registry}/team/ha-counter-etcd",
     }

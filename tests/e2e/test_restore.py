@@ -1,68 +1,63 @@
-"""The count outlives its volumes: restored by hand, it lacks at most a second of increments."""
+"""The count outlives its volumes. Who asks for it goes back to a snapshot, a file of one's own, or nothing."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from chaos.clients import incrementing
-from chaos.system import Pod, System, eventually
-from local.errors import LocalError
+from chaos.faults import leader
+from chaos.system import System, eventually
 from tests.e2e.conftest import CLUSTER
-from tests.e2e.loss import MEMBERS, last_told, lose_all_volumes, seconds_lost
+from tests.e2e.loss import MEMBERS, last_told, lose_volumes, seconds_lost
 from tests.e2e.system import make
 
-WAITING = [(True, False)] * len(MEMBERS)
 
-
-def started_and_ready(pod: Pod) -> tuple[bool, bool]:
-    """What its probes have found."""
-    [container] = pod["status"].get("containerStatuses") or [{}]
-    return container.get("started", False), container.get("ready", False)
-
-
-def record(system: System) -> dict[str, str]:
-    """What the ConfigMap `etcd-cluster` says."""
-    found: dict[str, str] = json.loads(system.kubectl("get", "configmap", "etcd-cluster", "-o", "json")).get("data", {})
-    return found
-
-
-def log_of(system: System, member: str) -> str:
-    """What a member's container has logged. Nothing as long as there is none."""
-    try:
-        return system.kubectl("logs", member)
-    except LocalError:
-        return ""
-
-
-def restored_from(system: System) -> set[str]:
-    """The sha256 of the files that the members were restored from."""
-    logs = [log_of(system, member) for member in MEMBERS]
-    return {log.partition("restored from ")[2].split(maxsplit=1)[0] for log in logs}
+def epoch(system: System) -> int:
+    """Which epoch of etcd the record says that it is."""
+    found = json.loads(system.kubectl("get", "configmap", "etcd-cluster", "-o", "json")).get("data", {})
+    return int(found["epoch"])
 
 
 def test_all_volumes_are_lost_while_clients_increment(system: System) -> None:
+    """They come back by themselves, and lack at most the log's last second."""
+    before = epoch(system)
     with incrementing(system, clients=20, keyed=4) as history:
         eventually("increments", lambda: history.told > 500)
-        lose_all_volumes(system)
-        eventually("members that wait", lambda: all("make restore" in log_of(system, name) for name in MEMBERS))
-        # Their startup probe is answered, or the kubelet would start them anew after a while.
-        eventually("members that live", lambda: [started_and_ready(pod) for pod in system.pods("etcd")] == WAITING)
-    told, token = last_told(history.answers), record(system).get("token")
-
-    printed = make("restore", CLUSTER, SNAPSHOT="latest", YES="1")
+        lost = time.monotonic()
+        lose_volumes(system, *MEMBERS)
+        eventually("another epoch", lambda: epoch(system) == before + 1)
+        before_it = list(history.answers)
+        counted = history.told
+        eventually("increments", lambda: history.told > counted)
+        print(f"counts {time.monotonic() - lost:.1f} s after all volumes were lost")
     system.wait_until_whole()
-
+    restored = min(told for answer in history.answers[len(before_it) :] if (told := answer.value) is not None) - 1
+    assert seconds_lost(before_it, restored) <= 1.0, f"{last_told(before_it)} was told, {restored} are left"
     count = system.count()
-    assert f"count {count}" in printed
-    assert seconds_lost(history.answers, count) <= 1.0, f"{told} was told, {count} are left"
-    assert len(restored_from(system)) == 1
-    after = record(system)
-    assert after["token"] != token
-    assert not {"restore", "bump"} & after.keys()
     with incrementing(system) as onward:
         eventually("increments after it", lambda: onward.told > 50)
     assert onward.problems(count, system.count()) == []
+
+
+@pytest.mark.parametrize("leads", [True, False], ids=["the leader's", "a follower's"])
+def test_one_volume_is_lost_while_clients_increment(system: System, leads: bool) -> None:
+    """Its member is replaced, and nobody notices."""
+    before = system.count()
+    led = eventually("a leader", lambda: leader(system))["metadata"]["name"]
+    lost = led if leads else next(name for name in MEMBERS if name != led)
+    with incrementing(system, clients=20, keyed=4) as history:
+        eventually("increments", lambda: history.told > 200)
+        uid = system.kubectl("get", "pod", lost, "-o", "jsonpath={.metadata.uid}")
+        began = time.monotonic()
+        lose_volumes(system, lost)
+        eventually("another pod", lambda: uid not in [pod["metadata"]["uid"] for pod in system.pods("etcd")])
+        eventually("three members ready", lambda: len(system.ready_pods("etcd")) == 3)
+        print(f"{lost} is ready {time.monotonic() - began:.1f} s after its volume was lost")
+        counted = history.told
+        eventually("increments after it", lambda: history.told > counted + 50)
+    assert history.problems(before, system.count()) == []
 
 
 def test_a_restore_asks_first_and_says_both_counts(system: System) -> None:
@@ -77,6 +72,7 @@ def test_a_restore_asks_first_and_says_both_counts(system: System) -> None:
 def test_a_named_snapshot_and_a_file_of_ones_own(system: System, tmp_path: Path) -> None:
     """Back to what was exported, then forward again to what a snapshot has."""
     file = tmp_path / "count.db"
+    began = int(system.get("/fetch").headers["X-Count-Epoch"])
     exported = system.count()
     make("export", CLUSTER, FILE=str(file))
     for _ in range(5):
@@ -92,6 +88,7 @@ def test_a_named_snapshot_and_a_file_of_ones_own(system: System, tmp_path: Path)
     make("restore", CLUSTER, SNAPSHOT=newest["name"], YES="1")
     system.wait_until_whole()
     assert system.count() == exported + 5
+    assert int(system.get("/fetch").headers["X-Count-Epoch"]) == began + 2
 
 
 def test_a_snapshot_that_there_is_not(system: System) -> None:

@@ -31,7 +31,8 @@ class Registration:
     """A resource as the program registered it.
 
     `parent`, `former_parents` and `dependencies` are URNs, `hooks` the moments at which the engine is to call the
-    program, `visible` what of the inputs can be read in the stack's state.
+    program, `ignored` the inputs whose changes are not made, `visible` what of the inputs can be read in the stack's
+    state.
     """
 
     urn: str
@@ -43,6 +44,7 @@ class Registration:
     dependencies: frozenset[str]
     retained: bool
     hooks: frozenset[str]
+    ignored: frozenset[str]
     inputs: dict[str, Any]
     visible: object
 
@@ -63,6 +65,11 @@ class ProgramRun:
     def of_type(self, type_: str) -> list[Registration]:
         """All resources of a type."""
         return [resource for resource in self.resources if resource.type == type_]
+
+    def all_dependencies(self, resource: Registration) -> set[str]:
+        """What a resource depends on, and what that depends on, and so on."""
+        direct = [each for each in self.resources if each.urn in resource.dependencies]
+        return {*resource.dependencies, *(urn for each in direct for urn in self.all_dependencies(each))}
 
 
 def run_infra() -> None:
@@ -162,6 +169,7 @@ class _RecordingMonitor(MockMonitor):
                     dependencies=frozenset(request.dependencies),
                     retained=request.retainOnDelete,
                     hooks=frozenset(moment.name for moment, _ in request.hooks.ListFields()),
+                    ignored=frozenset(request.ignoreChanges),
                     inputs=_opened(self.resources[response.urn].state),
                     visible=_redacted(self.resources[response.urn].state),
                 )

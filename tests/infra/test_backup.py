@@ -74,7 +74,7 @@ def test_a_dead_node_is_waited_for_half_a_minute(pod: dict[str, Any]) -> None:
 def test_its_resources(pod: dict[str, Any], container: dict[str, Any]) -> None:
     assert pod["terminationGracePeriodSeconds"] == 30
     assert container["resources"] == {
-        "requests": {"cpu": "50m", "memory": "128Mi"},
+        "requests": {"cpu": "40m", "memory": "128Mi"},
         "limits": {"cpu": "1", "memory": "2Gi"},
     }
 

@@ -6,12 +6,15 @@ from tests.infra.program_run import ProgramRun, Registration, run_program
 from tests.infra.stack_config import full_config
 
 SERVICE = "kubernetes:core/v1:Service"
-MEMBERS = ["etcd0", "etcd1", "etcd2"]
+STATEFUL_SET = "kubernetes:apps/v1:StatefulSet"
+
+# All that there may ever be, whatever is configured.
+MEMBERS = ["etcd0", "etcd1", "etcd2", "etcd3", "etcd4", "etcd5", "etcd6"]
 
 
 @pytest.fixture
 def stateful_set(run: ProgramRun) -> Registration:
-    return run.find("kubernetes:apps/v1:StatefulSet", "etcd")
+    return run.find(STATEFUL_SET, "etcd")
 
 
 @pytest.fixture
@@ -22,6 +25,10 @@ def container(stateful_set: Registration) -> dict[str, Any]:
 def service(run: ProgramRun, name: str) -> dict[str, Any]:
     spec: dict[str, Any] = run.find(SERVICE, name).inputs["spec"]
     return spec
+
+
+def services(run: ProgramRun) -> dict[str, dict[str, Any]]:
+    return {resource.name: resource.inputs for resource in run.of_type(SERVICE)}
 
 
 def ports(spec: dict[str, Any]) -> dict[int, str]:
@@ -44,18 +51,11 @@ def test_what_can_not_be_changed_later(stateful_set: Registration) -> None:
     ]
 
 
-def test_a_member_is_told_who_it_is_and_who_the_others_are(container: dict[str, Any]) -> None:
+def test_a_member_is_told_who_it_is_and_whom_to_ask(container: dict[str, Any]) -> None:
     assert container["env"] == [
         {"name": "MY_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        {"name": "MEMBERS", "value": "etcd0,etcd1,etcd2"},
-        {"name": "CLUSTER_TOKEN", "value": "ha-counter-test"},
-        *(
-            {
-                "name": f"RECORD_{key.upper()}",
-                "valueFrom": {"configMapKeyRef": {"name": "etcd-cluster", "key": key, "optional": True}},
-            }
-            for key in ("epoch", "token", "restore", "bump")
-        ),
+        {"name": "MY_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+        {"name": "CONTROLLER_URL", "value": "http://etcd-controller:8080"},
         {"name": "BACKUP_URL", "value": "http://etcd-backup:8080"},
         {"name": "DATA_DIR", "value": "/var/lib/etcd/data"},
         {"name": "GOMAXPROCS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1"}}},
@@ -96,11 +96,11 @@ def test_members_start_after_backup_which_they_ask(run: ProgramRun, stateful_set
     assert run.find("kubernetes:apps/v1:Deployment", "etcd-backup").urn in backup.dependencies
 
 
-def test_without_backup_they_ask_nobody(without_backup: ProgramRun) -> None:
-    stateful_set = without_backup.find("kubernetes:apps/v1:StatefulSet", "etcd")
+def test_without_backup_they_ask_the_controller_alone(without_backup: ProgramRun) -> None:
+    [container] = without_backup.find(STATEFUL_SET, "etcd").inputs["spec"]["template"]["spec"]["containers"]
 
-    [container] = stateful_set.inputs["spec"]["template"]["spec"]["containers"]
-    assert [variable["value"] for variable in container["env"] if variable["name"] == "BACKUP_URL"] == [""]
+    urls = {variable["name"]: variable["value"] for variable in container["env"] if variable["name"].endswith("_URL")}
+    assert urls == {"CONTROLLER_URL": "http://etcd-controller:8080", "BACKUP_URL": ""}
 
 
 def test_its_resources(container: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ def test_its_resources(container: dict[str, Any]) -> None:
     }
 
 
-def test_every_member_has_a_service_with_an_address_of_its_own(run: ProgramRun) -> None:
+def test_every_member_that_there_may_be_has_a_service_with_an_address_of_its_own(run: ProgramRun) -> None:
     for ordinal, member in enumerate(MEMBERS):
         spec = service(run, member)
         assert spec["selector"] == {
@@ -142,14 +142,48 @@ def test_services_come_first_and_wait_for_no_pod(run: ProgramRun, stateful_set: 
     members = [run.find(SERVICE, member) for member in MEMBERS]
 
     assert {service.urn for service in [*members, run.find(SERVICE, "etcd")]} <= stateful_set.dependencies
-    assert [member.inputs["metadata"]["annotations"] for member in members] == [{"pulumi.com/skipAwait": "true"}] * 3
+    assert [member.inputs["metadata"]["annotations"] for member in members] == [{"pulumi.com/skipAwait": "true"}] * len(
+        MEMBERS
+    )
 
 
-def test_another_number_of_members() -> None:
-    run = run_program(full_config() | {"etcdMembers": "1", "etcdStorageClass": "fast", "snapshotVolume": "none"})
-    spec = run.find("kubernetes:apps/v1:StatefulSet", "etcd").inputs["spec"]
+def test_another_storage_class() -> None:
+    run = run_program(full_config() | {"etcdStorageClass": "fast"})
 
-    assert spec["replicas"] == 1
-    assert spec["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "fast"
-    assert {resource.name for resource in run.of_type(SERVICE)} == {"etcd", "etcd0", "etcd-client", "svc-counter"}
-    assert run.outputs["etcdEndpoints"] == "http://etcd0:2379"
+    [claim] = run.find(STATEFUL_SET, "etcd").inputs["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["storageClassName"] == "fast"
+
+
+# How many there are.
+
+
+@pytest.fixture(scope="module", params=[1, 7])
+def number(request: pytest.FixtureRequest) -> int:
+    """The fewest members and the most."""
+    return int(request.param)
+
+
+@pytest.fixture(scope="module")
+def of_another_size(number: int) -> ProgramRun:
+    return run_program(full_config() | {"etcdMembers": str(number)})
+
+
+def test_it_begins_with_as_many_as_are_configured(of_another_size: ProgramRun, number: int) -> None:
+    assert of_another_size.find(STATEFUL_SET, "etcd").inputs["spec"]["replicas"] == number
+    assert of_another_size.outputs["etcdEndpoints"].split(",") == [f"http://{m}:2379" for m in MEMBERS[:number]]
+
+
+def test_from_then_on_only_the_controller_scales_it(run: ProgramRun) -> None:
+    assert {resource.name: resource.ignored for resource in run.resources if resource.ignored} == {
+        "etcd": {"spec.replicas"}
+    }
+
+
+def test_with_the_number_nothing_else_of_it_changes(
+    run: ProgramRun, of_another_size: ProgramRun, stateful_set: Registration
+) -> None:
+    """So no member rolls for it, and no Service of a member that is yet to leave goes."""
+    another = of_another_size.find(STATEFUL_SET, "etcd").inputs["spec"]
+
+    assert {**another, "replicas": 3} == stateful_set.inputs["spec"]
+    assert services(of_another_size) == services(run)

@@ -1,12 +1,21 @@
-from tests.infra.program_run import ProgramRun
+from tests.infra.program_run import ProgramRun, run_program
+from tests.infra.stack_config import full_config
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 
 
-def test_the_endpoints_are_in_the_config_map(run: ProgramRun) -> None:
+def test_the_endpoints_and_how_many_they_are_is_in_the_config_map(run: ProgramRun) -> None:
     assert run.find(CONFIG_MAP, "etcd-config").inputs["data"] == {
-        "endpoints": "http://etcd0:2379,http://etcd1:2379,http://etcd2:2379"
+        "endpoints": "http://etcd0:2379,http://etcd1:2379,http://etcd2:2379",
+        "members": "3",
     }
+
+
+def test_a_change_of_the_config_changes_both() -> None:
+    data = run_program(full_config() | {"etcdMembers": "7"}).find(CONFIG_MAP, "etcd-config").inputs["data"]
+
+    assert data["members"] == "7"
+    assert data["endpoints"].split(",") == [f"http://etcd{number}:2379" for number in range(7)]
 
 
 def test_who_talks_to_etcd_reads_them_there(run: ProgramRun) -> None:

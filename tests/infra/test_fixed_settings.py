@@ -9,7 +9,6 @@ from tests.infra.stack_config import full_config
 FIRST = {
     "context": "test-cluster",
     "namespace": "ha-counter",
-    "etcdMembers": "3",
     "etcdStorage": "1Gi",
     "etcdStorageClass": "",
 }
@@ -34,7 +33,6 @@ def test_other_values_are_refused_all_at_once() -> None:
     changes = {
         "context": ("other", "a stack stays in its cluster"),
         "namespace": ("other", "in another one the count would begin anew"),
-        "etcdMembers": ("5", "to add or remove members is not supported yet"),
         "etcdStorage": ("2Gi", of_a_set),
         "etcdStorageClass": ("fast", of_a_set),
         "snapshotStorage": ("9Gi", of_a_set),
@@ -54,9 +52,9 @@ def test_other_values_are_refused_all_at_once() -> None:
 
 
 def test_of_one_that_is_other_only_that_is_told() -> None:
-    lines, _ = refusal({"etcdMembers": "5"})
+    lines, _ = refusal({"etcdStorage": "2Gi"})
 
-    assert [line.split()[0] for line in lines[1:]] == ["ha-counter:etcdMembers"]
+    assert [line.split()[0] for line in lines[1:]] == ["ha-counter:etcdStorage"]
 
 
 @pytest.mark.parametrize("preview", [True, False])
@@ -69,8 +67,15 @@ def test_nothing_is_made_before(preview: bool) -> None:
 
 def test_every_other_key_may_be_changed() -> None:
     run_program(
-        full_config() | {"spread": "required", "counterReplicas": "5", "nodePort": "31000"},
+        full_config() | {"spread": "required", "counterReplicas": "5", "nodePort": "31000", "etcdMembers": "5"},
         stashed=STASHED,
+    )
+
+
+def test_a_stack_that_remembers_a_number_of_members_may_get_another() -> None:
+    """It could not be changed once, and such a stack remembers it to this day."""
+    run_program(
+        full_config() | {"etcdMembers": "5"}, stashed={**STASHED, "fixed-settings": {**FIRST, "etcdMembers": "3"}}
     )
 
 

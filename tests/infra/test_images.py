@@ -8,7 +8,7 @@ from tests.infra.program_run import IMAGE, SECRET, STASH, ProgramRun, run_progra
 from tests.infra.stack_config import ROOT, full_config
 
 INFRA = ROOT / "infra"
-TARGETS = ["counter", "etcd", "backup", "nfs"]
+TARGETS = ["counter", "etcd", "controller", "backup", "nfs"]
 LOGIN = {"registryUser": "somebody", "registryPassword": "hunter2"}
 
 
@@ -144,7 +144,13 @@ def test_it_is_loaded_before_that_is_written_down(loaded: ProgramRun, target: st
 
 @pytest.mark.parametrize(
     ("workload", "target"),
-    [("counter-deployment", "counter"), ("etcd", "etcd"), ("etcd-backup", "backup"), ("nfs", "nfs")],
+    [
+        ("counter-deployment", "counter"),
+        ("etcd", "etcd"),
+        ("etcd-controller", "controller"),
+        ("etcd-backup", "backup"),
+        ("nfs", "nfs"),
+    ],
 )
 def test_pods_start_when_the_nodes_have_it(loaded: ProgramRun, workload: str, target: str) -> None:
     [registered] = [r for r in loaded.resources if r.name == workload and r.type.startswith("kubernetes:apps/")]
@@ -173,9 +179,9 @@ def test_existing_images_are_used_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("name", "targets"),
     [
-        ("with_export", {"counter", "etcd", "backup"}),
-        ("with_claim", {"counter", "etcd", "backup"}),
-        ("without_backup", {"counter", "etcd"}),
+        ("with_export", {"counter", "etcd", "controller", "backup"}),
+        ("with_claim", {"counter", "etcd", "controller", "backup"}),
+        ("without_backup", {"counter", "etcd", "controller"}),
     ],
 )
 def test_nothing_is_built_that_nothing_runs(name: str, targets: set[str], request: pytest.FixtureRequest) -> None:

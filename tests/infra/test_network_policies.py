@@ -35,28 +35,33 @@ def test_nothing_comes_in_that_is_not_allowed(run: ProgramRun) -> None:
 
 
 def test_the_default_comes_last(run: ProgramRun) -> None:
-    others = {run.find(NETWORK_POLICY, name).urn for name in ("etcd", "counter", "backup")}
+    others = {run.find(NETWORK_POLICY, name).urn for name in ("etcd", "counter", "controller", "backup")}
 
     assert others <= run.find(NETWORK_POLICY, "default-deny").dependencies
 
 
-def test_only_counters_members_and_backup_reach_the_data_and_only_members_their_peers(run: ProgramRun) -> None:
+def test_only_what_works_with_the_data_reaches_them_and_what_they_tell_their_peers(run: ProgramRun) -> None:
     assert allowed(policy(run, "etcd")) == {
-        "client": ["counter", "etcd", "etcd-backup"],
-        "peer": ["etcd"],
+        "client": ["counter", "etcd", "etcd-controller", "etcd-backup"],
+        "peer": ["etcd", "etcd-controller"],
         "metrics": None,
     }
 
 
-def test_only_members_reach_backup(run: ProgramRun) -> None:
-    assert allowed(policy(run, "backup")) == {"http": ["etcd"]}
+def test_only_members_reach_the_controller(run: ProgramRun) -> None:
+    assert allowed(policy(run, "controller")) == {"http": ["etcd"]}
+
+
+def test_only_members_and_the_controller_reach_backup(run: ProgramRun) -> None:
+    assert allowed(policy(run, "backup")) == {"http": ["etcd", "etcd-controller"]}
 
 
 def test_where_there_is_no_backup_nothing_is_said_of_it(without_backup: ProgramRun) -> None:
     policies = {resource.name for resource in without_backup.of_type(NETWORK_POLICY)}
 
-    assert policies == {"etcd", "counter", "default-deny"}
-    assert allowed(policy(without_backup, "etcd"))["client"] == ["counter", "etcd"]
+    assert policies == {"etcd", "counter", "controller", "default-deny"}
+    assert allowed(policy(without_backup, "etcd"))["client"] == ["counter", "etcd", "etcd-controller"]
+    assert allowed(policy(without_backup, "controller")) == {"http": ["etcd"]}
 
 
 def test_everybody_reaches_the_counters_and_only_counters_their_peers(run: ProgramRun) -> None:
@@ -68,6 +73,7 @@ def test_everybody_reaches_the_counters_and_only_counters_their_peers(run: Progr
     [
         ("etcd", "kubernetes:apps/v1:StatefulSet", "etcd"),
         ("counter", "kubernetes:apps/v1:Deployment", "counter-deployment"),
+        ("controller", "kubernetes:apps/v1:Deployment", "etcd-controller"),
         ("backup", "kubernetes:apps/v1:Deployment", "etcd-backup"),
     ],
 )

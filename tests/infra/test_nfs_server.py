@@ -67,7 +67,7 @@ def test_the_seccomp_profile_does_not_forbid_it_file_handles(stateful_set: Regis
 
 def test_its_resources(container: dict[str, Any]) -> None:
     assert container["resources"] == {
-        "requests": {"cpu": "50m", "memory": "64Mi"},
+        "requests": {"cpu": "40m", "memory": "64Mi"},
         "limits": {"cpu": "1", "memory": "256Mi"},
     }
 

@@ -84,6 +84,7 @@ def pods(run: ProgramRun, namespace: str) -> dict[str, dict[str, Any]]:
 def test_every_pod_keeps_it(run: ProgramRun) -> None:
     assert {name: violations(pod) for name, pod in pods(run, "ha-counter").items()} == {
         "etcd": set(),
+        "etcd-controller": set(),
         "counter-deployment": set(),
         "etcd-backup": set(),
     }

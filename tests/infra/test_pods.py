@@ -15,7 +15,7 @@ DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 NEEDED_FOR_NFS = ["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "SETGID", "SETUID"]
 
 SEVERAL = ["etcd", "counter-deployment"]
-RESTRICTED = [*SEVERAL, "etcd-backup"]
+RESTRICTED = [*SEVERAL, "etcd-controller", "etcd-backup"]
 ALL = [*RESTRICTED, "nfs"]
 
 
@@ -66,8 +66,14 @@ def test_containers_can_gain_no_rights(workload: Registration, container: dict[s
 
 
 def test_pods_know_nothing_of_the_cluster_that_they_do_not_need(pod: dict[str, Any]) -> None:
-    assert pod["automountServiceAccountToken"] is False
     assert pod["enableServiceLinks"] is False
+
+
+def test_only_the_controller_has_an_account_at_the_api_server(workload: Registration, pod: dict[str, Any]) -> None:
+    needs_one = workload.name == "etcd-controller"
+
+    assert pod["automountServiceAccountToken"] is needs_one
+    assert pod.get("serviceAccountName") == ("etcd-controller" if needs_one else None)
 
 
 def test_pods_reach_nothing_of_their_node(pod: dict[str, Any]) -> None:

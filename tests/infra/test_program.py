@@ -11,7 +11,8 @@ PROVIDER = "pulumi:providers:kubernetes"
 COMPONENTS = {
     f"ha-counter:index:{component}"
     for component in (
-        *("Backup", "Counter", "EtcdCluster", "EtcdEndpoints", "Images", "NetworkPolicies", "NfsServer", "NfsVolume"),
+        *("Backup", "Controller", "Counter", "EtcdCluster", "EtcdEndpoints", "Images", "NetworkPolicies"),
+        *("NfsServer", "NfsVolume"),
     )
 }
 NAMESPACE = "kubernetes:core/v1:Namespace"
@@ -33,9 +34,11 @@ def test_only_names_of_the_interface_are_fixed(run: ProgramRun) -> None:
         ("ConfigMap", "etcd-config", "etcd-config"),
         ("Deployment", "counter-deployment", "counter-deployment"),
         ("Deployment", "etcd-backup", "etcd-backup"),
+        ("Deployment", "etcd-controller", "etcd-controller"),
         ("Namespace", "namespace", "ha-counter"),
         ("Namespace", "nfs-namespace", "ha-counter-nfs"),
         ("NetworkPolicy", "backup", ""),
+        ("NetworkPolicy", "controller", ""),
         ("NetworkPolicy", "counter", ""),
         ("NetworkPolicy", "default-deny", ""),
         ("NetworkPolicy", "etcd", ""),
@@ -44,14 +47,16 @@ def test_only_names_of_the_interface_are_fixed(run: ProgramRun) -> None:
         ("PersistentVolumeClaim", "snapshots", "etcd-snapshots-10-0-0-7"),
         ("PodDisruptionBudget", "counter", ""),
         ("PodDisruptionBudget", "etcd", ""),
+        ("Role", "etcd-controller", "etcd-controller"),
+        ("RoleBinding", "etcd-controller", "etcd-controller"),
         ("Service", "etcd", "etcd"),
         ("Service", "etcd-backup", "etcd-backup"),
         ("Service", "etcd-client", "etcd-client"),
-        ("Service", "etcd0", "etcd0"),
-        ("Service", "etcd1", "etcd1"),
-        ("Service", "etcd2", "etcd2"),
+        ("Service", "etcd-controller", "etcd-controller"),
+        *(("Service", f"etcd{number}", f"etcd{number}") for number in range(7)),
         ("Service", "nfs-service", "nfs-service"),
         ("Service", "svc-counter", "svc-counter"),
+        ("ServiceAccount", "etcd-controller", "etcd-controller"),
         ("StatefulSet", "etcd", "etcd"),
         ("StatefulSet", "nfs", "nfs"),
     ]
@@ -62,7 +67,8 @@ def test_the_outputs(run: ProgramRun) -> None:
         "nodeport": 30180,
         "namespace": "ha-counter",
         "images": {
-            name: f"registry.example.com/ha-counter-{name}@{DIGEST}" for name in ("counter", "etcd", "backup", "nfs")
+            name: f"registry.example.com/ha-counter-{name}@{DIGEST}"
+            for name in ("counter", "etcd", "controller", "backup", "nfs")
         },
         "etcdEndpoints": "http://etcd0:2379,http://etcd1:2379,http://etcd2:2379",
         "backupUrl": "http://etcd-backup:8080",
@@ -181,14 +187,7 @@ def test_the_nfs_server_is_there_before_all_that_use_it_and_so_goes_after_them(r
         ("apps/v1:Deployment", "counter-deployment"),
     ]:
         user = run.find(f"kubernetes:{type_}", name)
-        assert {resource.urn for resource in of_server} <= all_dependencies(run, user), user.urn
-
-
-def all_dependencies(run: ProgramRun, resource: Registration) -> set[str]:
-    """What it depends on, and what that depends on, and so on."""
-    by_urn = {each.urn: each for each in run.resources}
-    direct = [by_urn[urn] for urn in resource.dependencies]
-    return {*resource.dependencies, *(urn for each in direct for urn in all_dependencies(run, each))}
+        assert {resource.urn for resource in of_server} <= run.all_dependencies(user), user.urn
 
 
 def test_every_object_says_what_it_belongs_to(run: ProgramRun) -> None:

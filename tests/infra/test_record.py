@@ -1,4 +1,6 @@
-"""The record of etcd's epochs. What it holds is not the program's."""
+"""The record of what was decided about etcd's members. What it holds is not the program's."""
+
+import pytest
 
 from tests.infra.program_run import ProgramRun
 
@@ -19,10 +21,14 @@ def test_it_outlives_the_stack_and_is_taken_over_by_the_next(run: ProgramRun) ->
     assert record.provider.rpartition("::")[0] == run.find("pulumi:providers:kubernetes", "namespace").urn
 
 
-def test_members_start_after_it(run: ProgramRun) -> None:
-    members = run.find("kubernetes:apps/v1:StatefulSet", "etcd")
+@pytest.mark.parametrize(
+    ("type_", "name"),
+    [("kubernetes:apps/v1:Deployment", "etcd-controller"), ("kubernetes:apps/v1:StatefulSet", "etcd")],
+)
+def test_controller_and_members_start_after_it(run: ProgramRun, type_: str, name: str) -> None:
+    workload = run.find(type_, name)
 
-    assert run.find(CONFIG_MAP, "etcd-cluster").urn in members.dependencies
+    assert run.find(CONFIG_MAP, "etcd-cluster").urn in run.all_dependencies(workload)
 
 
 def test_there_is_one_without_snapshots_too(without_backup: ProgramRun) -> None:

@@ -7,6 +7,7 @@ from ha_counter.delivery import Existing, Load, Push, RegistryLogin, Target
 from ha_counter.settings import (
     BackupSettings,
     ClusterSettings,
+    ControllerSettings,
     CounterSettings,
     EtcdSettings,
     ImageSettings,
@@ -37,7 +38,7 @@ def test_the_defaults() -> None:
             context="test-cluster", kubeconfig=None, namespace="ha-counter", spread=Spread.PREFERRED
         ),
         images=ImageSettings(
-            targets=(Target.COUNTER, Target.ETCD, Target.BACKUP, Target.NFS),
+            targets=(Target.COUNTER, Target.ETCD, Target.CONTROLLER, Target.BACKUP, Target.NFS),
             delivery=Push(registry="registry.example.com", platform=None),
             login=None,
         ),
@@ -46,6 +47,10 @@ def test_the_defaults() -> None:
             storage="1Gi",
             storage_class=None,
             resources=ResourceSettings(cpu_request="100m", cpu_limit="1", memory_request="128Mi", memory_limit="1Gi"),
+        ),
+        controller=ControllerSettings(
+            resources=ResourceSettings(cpu_request="20m", cpu_limit="1", memory_request="128Mi", memory_limit="256Mi"),
+            log_level="info",
         ),
         counter=CounterSettings(
             replicas=3,
@@ -58,11 +63,11 @@ def test_the_defaults() -> None:
                 storage="5Gi",
                 storage_class=None,
                 resources=ResourceSettings(
-                    cpu_request="50m", cpu_limit="1", memory_request="64Mi", memory_limit="256Mi"
+                    cpu_request="40m", cpu_limit="1", memory_request="64Mi", memory_limit="256Mi"
                 ),
             ),
             interval=300,
-            resources=ResourceSettings(cpu_request="50m", cpu_limit="1", memory_request="128Mi", memory_limit="2Gi"),
+            resources=ResourceSettings(cpu_request="40m", cpu_limit="1", memory_request="128Mi", memory_limit="2Gi"),
             log_level="info",
         ),
     )
@@ -108,9 +113,10 @@ def test_the_defaults() -> None:
         ("counterMemoryLimit", "1GB", 'bytes like "512Mi" or "1Gi"'),
         ("counterLogLevel", "", "debug or info or warning or error"),
         ("counterLogLevel", "DEBUG", "debug or info or warning or error"),
-        ("etcdMembers", "0", "an odd whole number, 1 or more"),
-        ("etcdMembers", "4", "an odd whole number, 1 or more"),
-        ("etcdMembers", "x", "an odd whole number, 1 or more"),
+        ("etcdMembers", "0", "an odd whole number from 1 to 7"),
+        ("etcdMembers", "4", "an odd whole number from 1 to 7"),
+        ("etcdMembers", "9", "an odd whole number from 1 to 7"),
+        ("etcdMembers", "x", "an odd whole number from 1 to 7"),
         ("etcdStorage", "", 'bytes like "512Mi" or "1Gi"'),
         ("etcdStorage", "0", 'bytes like "512Mi" or "1Gi"'),
         ("etcdStorageClass", "Fast SSD", "the name of a StorageClass"),
@@ -118,6 +124,11 @@ def test_the_defaults() -> None:
         ("etcdCpuLimit", "0", 'cores like "0.5" or "500m"'),
         ("etcdMemoryRequest", "some", 'bytes like "512Mi" or "1Gi"'),
         ("etcdMemoryLimit", "", 'bytes like "512Mi" or "1Gi"'),
+        ("controllerCpuRequest", "few", 'cores like "0.5" or "500m"'),
+        ("controllerCpuLimit", "", 'cores like "0.5" or "500m"'),
+        ("controllerMemoryRequest", "0", 'bytes like "512Mi" or "1Gi"'),
+        ("controllerMemoryLimit", "256m", 'bytes like "512Mi" or "1Gi"'),
+        ("controllerLogLevel", "all", "debug or info or warning or error"),
         ("snapshotVolume", "", "server or export or claim or none"),
         ("snapshotVolume", "nfs", "server or export or claim or none"),
         ("snapshotStorage", "5GB", 'bytes like "512Mi" or "1Gi"'),
@@ -151,6 +162,7 @@ def test_a_wrong_value_is_refused(key: str, value: str, allowed: str) -> None:
         ("nodePort", "30000"),
         ("nodePort", "32767"),
         ("etcdMembers", "1"),
+        ("etcdMembers", "7"),
         ("etcdStorageClass", "fast.ssd"),
     ],
 )
@@ -165,6 +177,8 @@ def test_a_right_value_is_taken(key: str, value: str) -> None:
         ("counterMemory", "1Gi", "1025Mi"),
         ("etcdCpu", "500m", "1"),
         ("etcdMemory", "1G", "1Gi"),
+        ("controllerCpu", "10m", "20m"),
+        ("controllerMemory", "1Gi", "2Gi"),
         ("backupCpu", "100m", "200m"),
         ("backupMemory", "1Gi", "2Gi"),
         ("nfsCpu", "100m", "200m"),
@@ -189,6 +203,7 @@ EXISTING = {
     "imageDelivery": "existing",
     "counterImage": "someone/counter:1.0",
     "etcdImage": "someone/etcd:1.0",
+    "controllerImage": "someone/controller:1.0",
     "backupImage": "someone/backup:1.0",
     "nfsImage": "someone/nfs:1.0",
 }
@@ -212,6 +227,7 @@ def test_an_existing_image_is_named_by_tag_or_digest(image: str) -> None:
         {
             Target.COUNTER: image,
             Target.ETCD: "someone/etcd:1.0",
+            Target.CONTROLLER: "someone/controller:1.0",
             Target.BACKUP: "someone/backup:1.0",
             Target.NFS: "someone/nfs:1.0",
         }
@@ -242,6 +258,7 @@ def test_images_are_loaded_into_the_cluster_that_is_deployed_to() -> None:
             [
                 "ha-counter:counterImage is not set: imageDelivery 'existing' needs it",
                 "ha-counter:etcdImage is not set: imageDelivery 'existing' needs it",
+                "ha-counter:controllerImage is not set: imageDelivery 'existing' needs it",
                 "ha-counter:backupImage is not set: imageDelivery 'existing' needs it",
                 "ha-counter:nfsImage is not set: imageDelivery 'existing' needs it",
             ],
@@ -274,6 +291,14 @@ def test_images_are_loaded_into_the_cluster_that_is_deployed_to() -> None:
         (
             {"imageDelivery": "load", "etcdImage": "etcd:1"},
             ["ha-counter:etcdImage is 'etcd:1': it must be empty, since imageDelivery is 'load'"],
+        ),
+        (
+            {"imageDelivery": "load", "controllerImage": "controller:1"},
+            ["ha-counter:controllerImage is 'controller:1': it must be empty, since imageDelivery is 'load'"],
+        ),
+        (
+            {**EXISTING, "snapshotVolume": "none", "controllerImage": ""},
+            ["ha-counter:controllerImage is not set: imageDelivery 'existing' needs it"],
         ),
         (
             {"counterImage": "counter:1"},
@@ -344,12 +369,16 @@ def test_without_snapshots_there_is_no_backup() -> None:
     assert load(full_config() | {"snapshotVolume": "none"}).backup is None
 
 
+# The images of what there is wherever the snapshots are.
+ALWAYS = [Target.COUNTER, Target.ETCD, Target.CONTROLLER]
+
+
 @pytest.mark.parametrize(
     ("volume", "images"),
     [
-        ({"snapshotVolume": "export", "snapshotExport": "nas:/path"}, [Target.COUNTER, Target.ETCD, Target.BACKUP]),
-        ({"snapshotVolume": "claim", "snapshotClaim": "mine"}, [Target.COUNTER, Target.ETCD, Target.BACKUP]),
-        ({"snapshotVolume": "none"}, [Target.COUNTER, Target.ETCD]),
+        ({"snapshotVolume": "export", "snapshotExport": "nas:/path"}, [*ALWAYS, Target.BACKUP]),
+        ({"snapshotVolume": "claim", "snapshotClaim": "mine"}, [*ALWAYS, Target.BACKUP]),
+        ({"snapshotVolume": "none"}, ALWAYS),
     ],
 )
 def test_images_that_nothing_runs_need_not_be_there(volume: dict[str, str], images: list[Target]) -> None:

@@ -1,119 +1,168 @@
+import json
 from dataclasses import replace
 
 import pytest
 
+from controller.record import DONE, HOLDING, Change, Kind, Record, Wish, to_data
 from local import cluster_record
-from local.cluster_record import EMPTY, ClusterRecord, Restore
+from local.cluster_record import CONTINUE, EMPTY, MEMBER, REPLACE, SNAPSHOT, ClusterRecord, Request, new_request
 from local.errors import LocalError
-from local.kube import Object
+from tests.local.fake_backup import NAMESPACE
+from tests.local.fake_controller import RECORD, decided, read, with_etcd, write
 from tests.local.in_memory_kube import InMemoryKube
 
-RESTORE = Restore("SNAPSHOT=latest", "snapshot-1", "ab" * 32, 2, 10**9, 11)
-METADATA = {"namespace": "app", "name": "etcd-cluster"}
-RECORD: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": METADATA}
+REQUEST = Request("abc", SNAPSHOT, "snapshot-1")
 
 
 @pytest.fixture
 def kube() -> InMemoryKube:
-    fake = InMemoryKube()
-    fake.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "app"}}, "tests")
-    fake.apply(RECORD, "tests")
-    return fake
+    return with_etcd()
 
 
-def data(kube: InMemoryKube) -> dict[str, str]:
-    found: dict[str, str] = kube.find("ConfigMap", "etcd-cluster").get("data", {})
-    return found
+# What is read.
 
 
-def begin(kube: InMemoryKube, restore: Restore) -> None:
-    cluster_record.begin(kube, "app", cluster_record.read(kube, "app"), restore)
+def test_what_the_controller_decided_is_read(kube: InMemoryKube) -> None:
+    write(kube, Record(decided(epoch=4, size=5, members=[0, 2, 3, 4], learners=[4])))
 
-
-def test_as_the_program_makes_it_it_is_of_the_first_epoch(kube: InMemoryKube) -> None:
-    assert cluster_record.read(kube, "app") == ClusterRecord(1, None, "2")
-
-
-def test_without_one_it_is_said_what_makes_it() -> None:
-    with pytest.raises(LocalError, match="there is no ConfigMap app/etcd-cluster; `make up`"):
-        cluster_record.read(InMemoryKube(), "app")
-
-
-def test_what_members_need_to_know_is_written_as_text(kube: InMemoryKube) -> None:
-    begin(kube, RESTORE)
-
-    written = data(kube)
-    assert len(written.pop("token")) == 32
-    assert written == {"epoch": "2", "restore": "ab" * 32, "bump": "1000000000"}
-
-
-def test_without_a_file_there_is_no_bump(kube: InMemoryKube) -> None:
-    begin(kube, RESTORE)
-    begin(kube, replace(RESTORE, file=EMPTY, epoch=3, bump=None))
-
-    written = data(kube)
-    del written["token"]
-    assert written == {"epoch": "3", "restore": "empty"}
-
-
-def test_what_was_begun_is_read_again(kube: InMemoryKube) -> None:
-    begin(kube, RESTORE)
-
-    assert cluster_record.read(kube, "app").restore == RESTORE
-    assert cluster_record.read(kube, "app").epoch == 2
-
-
-def test_each_epoch_has_a_token_of_its_own_and_keeps_it(kube: InMemoryKube) -> None:
-    begin(kube, RESTORE)
-    first = data(kube)["token"]
-    begin(kube, RESTORE)
-    repeated = data(kube)["token"]
-    begin(kube, replace(RESTORE, epoch=3))
-
-    assert repeated == first
-    assert data(kube)["token"] != first
-
-
-def test_of_two_that_begin_at_once_one_is_refused(kube: InMemoryKube) -> None:
-    read = cluster_record.read(kube, "app")
-    cluster_record.begin(kube, "app", read, RESTORE)
-
-    with pytest.raises(LocalError, match="Conflict"):
-        cluster_record.begin(kube, "app", read, replace(RESTORE, file=EMPTY))
-
-    assert data(kube)["restore"] == RESTORE.file
-
-
-def test_when_it_is_finished_epoch_and_token_stay(kube: InMemoryKube) -> None:
-    begin(kube, RESTORE)
-    token = data(kube)["token"]
-
-    cluster_record.finish(kube, "app")
-
-    assert data(kube) == {"epoch": "2", "token": token}
-    assert cluster_record.read(kube, "app").restore is None
-
-
-def test_one_that_was_begun_by_hand_is_read_without_what_nobody_noted(kube: InMemoryKube) -> None:
-    kube.patch(RECORD, {"data": {"epoch": "4", "restore": "cd" * 32, "bump": "7"}}, "kubectl")
-
-    assert cluster_record.read(kube, "app").restore == Restore("", "a file cdcdcdcdcdcd", "cd" * 32, 4, 7, None)
-
-
-def test_what_is_noted_of_another_one_does_not_count(kube: InMemoryKube) -> None:
-    begin(kube, RESTORE)
-    kube.patch(RECORD, {"data": {"restore": "cd" * 32}}, "kubectl")
-
-    found = cluster_record.read(kube, "app").restore
-    assert found is not None
-    assert (found.file, found.count) == ("cd" * 32, None)
+    assert cluster_record.read(kube, NAMESPACE) == ClusterRecord(4, 5, (0, 2, 3), False, None, False)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "text"), [({"epoch": "two"}, "`epoch` is 'two'"), ({"restore": "empty"}, "the key `restore`, but no")]
+    ("change", "scaling"), [(Change(Kind.REMOVE, 1, entry=101), False), (None, True)], ids=["a member", "pods"]
 )
-def test_a_record_that_can_not_be_right_is_told(kube: InMemoryKube, wrong: dict[str, str], text: str) -> None:
-    kube.patch(RECORD, {"data": wrong}, "kubectl")
+def test_that_something_is_added_or_removed_is_read(kube: InMemoryKube, change: Change | None, scaling: bool) -> None:
+    write(kube, Record(decided(change=change, scaling=scaling)))
 
-    with pytest.raises(LocalError, match=text):
-        cluster_record.read(kube, "app")
+    assert cluster_record.read(kube, NAMESPACE).is_changing
+
+
+@pytest.mark.parametrize(("data", "epoch"), [({}, 1), ({"epoch": "3", "token": "of the version before"}, 3)])
+def test_before_anything_was_decided_there_are_no_members(kube: InMemoryKube, data: dict[str, str], epoch: int) -> None:
+    kube.put({**RECORD, "data": data})
+
+    assert cluster_record.read(kube, NAMESPACE) == ClusterRecord(epoch, 0, (), False, None, False)
+
+
+def test_one_without_any_data_is_as_empty(kube: InMemoryKube) -> None:
+    kube.put(RECORD)
+
+    assert cluster_record.read(kube, NAMESPACE).epoch == 1
+
+
+def test_without_one_it_is_said_what_makes_it() -> None:
+    with pytest.raises(LocalError, match="there is no ConfigMap ha-counter/etcd-cluster; `make up`"):
+        cluster_record.read(InMemoryKube(), NAMESPACE)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epoch": "two"},
+        {"cluster": "{"},
+        {"cluster": "{}"},
+        {"cluster": "[]"},
+        {"request": "empty"},
+        {"request": '{"wish": "empty"}'},
+        {"request": '{"id": "a", "wish": "empty", "what": 1}'},
+    ],
+)
+def test_one_that_can_not_be_read_is_told(kube: InMemoryKube, wrong: dict[str, str]) -> None:
+    kube.put({**RECORD, "data": wrong})
+
+    with pytest.raises(LocalError, match=r"^ConfigMap ha-counter/etcd-cluster can't be read: "):
+        cluster_record.read(kube, NAMESPACE)
+
+
+# What is asked for.
+
+
+@pytest.mark.parametrize(
+    ("request_", "wish", "snapshot", "member"),
+    [
+        (new_request(CONTINUE), Wish.CONTINUE, "", -1),
+        (new_request(SNAPSHOT, "snapshot-1"), Wish.SNAPSHOT, "snapshot-1", -1),
+        (new_request(EMPTY), Wish.EMPTY, "", -1),
+        (new_request(REPLACE, member=2), Wish.REPLACE, "", 2),
+    ],
+    ids=[CONTINUE, SNAPSHOT, EMPTY, REPLACE],
+)
+def test_it_is_what_the_controller_reads(
+    kube: InMemoryKube, request_: Request, wish: Wish, snapshot: str, member: int
+) -> None:
+    cluster_record.ask(kube, NAMESPACE, request_)
+
+    asked = read(kube).open_request()
+    assert asked is not None
+    assert (asked.id, asked.wish, asked.snapshot, asked.member) == (request_.id, wish, snapshot, member)
+
+
+def test_it_is_written_beside_what_was_decided(kube: InMemoryKube) -> None:
+    cluster_record.ask(kube, NAMESPACE, REQUEST)
+
+    told = {"id": "abc", "wish": "snapshot", "snapshot": "snapshot-1", "member": -1}
+    [(what, changes, who)] = kube.patched
+    assert (what, list(changes), list(changes["data"])) == ("ConfigMap ha-counter/etcd-cluster", ["data"], ["request"])
+    assert json.loads(changes["data"]["request"]) == told
+    assert who == "ha-counter-request"
+    assert read(kube).cluster == decided()
+
+
+def test_it_is_read_as_it_was_asked(kube: InMemoryKube) -> None:
+    cluster_record.ask(kube, NAMESPACE, REQUEST)
+
+    record = cluster_record.read(kube, NAMESPACE)
+    assert record.request == record.open_request == REQUEST
+    assert not record.is_done
+
+
+def test_it_takes_the_place_of_what_was_asked_before(kube: InMemoryKube) -> None:
+    cluster_record.ask(kube, NAMESPACE, REQUEST)
+    cluster_record.ask(kube, NAMESPACE, Request("def", EMPTY))
+
+    assert cluster_record.read(kube, NAMESPACE).request == Request("def", EMPTY)
+
+
+@pytest.mark.parametrize(
+    ("step", "is_done"), [(("abc", DONE), True), (("abc", HOLDING), False), (("another", DONE), False)]
+)
+def test_it_is_done_when_the_controller_says_so_of_this_one(
+    kube: InMemoryKube, step: tuple[str, str], is_done: bool
+) -> None:
+    cluster_record.ask(kube, NAMESPACE, REQUEST)
+    write(kube, replace(read(kube), step=step))
+
+    record = cluster_record.read(kube, NAMESPACE)
+    assert record.is_done is is_done
+    assert record.open_request == (None if is_done else REQUEST)
+
+
+def test_that_what_was_withdrawn_was_done_is_no_matter(kube: InMemoryKube) -> None:
+    kube.put({**RECORD, "data": to_data(Record(decided(), step=("abc", DONE)))})
+
+    assert not cluster_record.read(kube, NAMESPACE).is_done
+
+
+def test_one_by_hand_may_leave_out_what_it_does_not_need(kube: InMemoryKube) -> None:
+    kube.patch(RECORD, {"data": {"request": '{"id": "mine", "wish": "empty"}'}}, "kubectl")
+
+    assert cluster_record.read(kube, NAMESPACE).open_request == Request("mine", EMPTY, "", -1)
+
+
+def test_no_two_are_the_same() -> None:
+    assert new_request(EMPTY) != new_request(EMPTY)
+
+
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        (Request("a", CONTINUE), "SNAPSHOT=latest"),
+        (REQUEST, "SNAPSHOT=snapshot-1"),
+        (Request("a", EMPTY), "EMPTY=yes"),
+        (Request("a", REPLACE, member=2), "replace-member N=2"),
+        (Request("a", MEMBER, member=2), "member 2"),
+    ],
+    ids=[CONTINUE, SNAPSHOT, EMPTY, REPLACE, MEMBER],
+)
+def test_it_is_named_as_it_is_typed(request_: Request, text: str) -> None:
+    assert str(request_) == text

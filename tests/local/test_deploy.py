@@ -307,8 +307,8 @@ def test_a_namespace_that_nobody_makes_is_told(write: Write, preview: Preview) -
 def test_what_the_real_program_refuses_is_told(real: StackConfig, up: Up, preview: Preview) -> None:
     up(real)
 
-    with pytest.raises(LocalError, match="ha-counter:etcdMembers is '5': it must stay '3'"):
-        preview(replace(real, values={**real.values, "ha-counter:etcdMembers": "5"}))
+    with pytest.raises(LocalError, match="ha-counter:etcdStorage is '2Gi': it must stay '1Gi'"):
+        preview(replace(real, values={**real.values, "ha-counter:etcdStorage": "2Gi"}))
 
 
 def test_a_stash_would_get_another_value(write: Write, up: Up, preview: Preview) -> None:
@@ -677,12 +677,13 @@ def test_the_real_program_is_made_as_a_whole(
 ) -> None:
     up(real)
 
-    assert kube.names("Namespace")[0] == "ha-counter"
+    assert set(kube.names("Namespace")) == {"ha-counter", "ha-counter-nfs"}
     assert "etcd" in kube.names("StatefulSet")
-    assert "counter-deployment" in kube.names("Deployment")
+    assert {"counter-deployment", "etcd-controller"} <= set(kube.names("Deployment"))
+    assert [kube.names(kind) for kind in ("ServiceAccount", "Role", "RoleBinding")] == [["etcd-controller"]] * 3
     assert {"etcd0", "etcd1", "etcd2", "etcd-client", "svc-counter"} <= set(kube.names("Service"))
     assert {"etcd-backup", "nfs-service"} <= set(kube.names("Service"))
-    assert {"counter", "etcd", "backup", "nfs"} == {build.target for build in images.builds}
+    assert {"counter", "etcd", "controller", "backup", "nfs"} == {build.target for build in images.builds}
     assert len(kube.applied) == len(kube.objects())
 
 
@@ -743,7 +744,7 @@ def test_its_nfs_server_goes_after_all_that_use_it(
 
     down(real, console)
 
-    of_storage = ("PersistentVolume", "nfs", "etcd-backup", "StatefulSet", "Deployment")
+    of_storage = ("PersistentVolume", "nfs", "etcd-backup", "StatefulSet", "counter-deployment")
     order = [name for name in kube.deleted if any(word in name for word in of_storage) and "Policy" not in name]
     assert order == [
         "Deployment ha-counter/counter-deployment",
@@ -776,10 +777,18 @@ def test_what_it_keeps_of_a_live_stack_is_told_and_kept(real: StackConfig, up: U
     up(real)
     before = kube.objects()
 
-    error = error_of(up, replace(real, values={**real.values, "ha-counter:etcdMembers": "5"}))
+    error = error_of(up, replace(real, values={**real.values, "ha-counter:etcdStorage": "2Gi"}))
 
-    assert "ha-counter:etcdMembers is '5': it must stay '3'" in error
+    assert "ha-counter:etcdStorage is '2Gi': it must stay '1Gi'" in error
     assert kube.objects() == before
+
+
+def test_how_many_members_there_are_it_leaves_to_the_controller(real: StackConfig, up: Up, kube: InMemoryKube) -> None:
+    up(real)
+
+    up(replace(real, values={**real.values, "ha-counter:etcdMembers": "5"}))
+
+    assert kube.find("StatefulSet", "etcd")["spec"]["replicas"] == 3
 
 
 def test_what_it_objects_to_in_its_configuration_is_told(up: Up) -> None:

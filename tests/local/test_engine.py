@@ -27,6 +27,7 @@ from tests.local.small_programs import (
     SERVICE,
     UNNAMED,
     FakeBuilder,
+    Preview,
     Up,
     Write,
     config_map,
@@ -118,6 +119,70 @@ def test_numbers_arrive_whole(write: Write, up: Up, kube: InMemoryKube) -> None:
     [port] = kube.find("Service", "web")["spec"]["ports"]
     numbers = [port["port"], port["nodePort"], kube.find("Deployment", "web")["spec"]["replicas"]]
     assert [repr(number) for number in numbers] == ["8080", "30180", "2"]
+
+
+# What it leaves as it is.
+
+SCALED = DEPLOYMENT.replace("parent=self", 'parent=self, ignore_changes=["spec.replicas"]')
+
+
+def scale(kube: InMemoryKube, replicas: int) -> None:
+    kube.patch(kube.find("Deployment", "web"), {"spec": {"replicas": replicas}}, "somebody")
+
+
+def test_a_field_whose_changes_are_ignored_is_made_as_the_program_has_it(
+    write: Write, up: Up, kube: InMemoryKube
+) -> None:
+    up(write(CLUSTER, IMAGE, SCALED))
+
+    assert kube.find("Deployment", "web")["spec"]["replicas"] == 2
+
+
+def test_then_it_stays_as_it_is_in_the_cluster_whatever_the_program_has(
+    write: Write, up: Up, kube: InMemoryKube
+) -> None:
+    up(write(CLUSTER, IMAGE, SCALED))
+    scale(kube, 5)
+
+    up(
+        write(
+            CLUSTER, IMAGE, SCALED.replace("replicas=2", "replicas=3").replace('name="web", image', 'name="new", image')
+        )
+    )
+
+    spec = kube.find("Deployment", "web")["spec"]
+    assert (spec["replicas"], spec["template"]["spec"]["containers"][0]["name"]) == (5, "new")
+
+
+def test_all_others_are_as_the_program_has_them(write: Write, up: Up, kube: InMemoryKube) -> None:
+    up(write(CLUSTER, IMAGE, DEPLOYMENT))
+    scale(kube, 5)
+
+    up(write(CLUSTER, IMAGE, DEPLOYMENT))
+
+    assert kube.find("Deployment", "web")["spec"]["replicas"] == 2
+
+
+def test_a_preview_does_not_show_what_is_left_as_it_is(
+    write: Write, up: Up, preview: Preview, kube: InMemoryKube
+) -> None:
+    up(write(CLUSTER, IMAGE, SCALED))
+    scale(kube, 5)
+
+    lines = preview(write(CLUSTER, IMAGE, SCALED.replace("replicas=2", "replicas=3")))
+
+    assert [line.strip() for line in lines if "Deployment" in line] == ["Deployment app/web: unchanged"]
+
+
+def test_an_object_that_is_made_anew_is_as_the_program_has_it(write: Write, up: Up, kube: InMemoryKube) -> None:
+    up(write(CLUSTER, IMAGE, SCALED))
+    scale(kube, 5)
+    live = kube.find("Deployment", "web")
+    kube.put({**live, "metadata": {**live["metadata"], "deletionTimestamp": "2030-01-01T00:00:00Z"}})
+
+    up(write(CLUSTER, IMAGE, SCALED))
+
+    assert kube.find("Deployment", "web")["spec"]["replicas"] == 2
 
 
 # Names that are left to the engine.

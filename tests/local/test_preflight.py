@@ -215,14 +215,14 @@ def test_nodes_of_several_architectures_will_not_do(read: Read, kube: InMemoryKu
     assert faults(read(), kube) == ["nodes: of several architectures (amd64, arm64); images are built for one"]
 
 
-# Room. The dev stack requests 3 * (0.5 + 0.1) + 0.05 + 0.05 cores and 3 * (512 + 128) + 128 + 64 MiB.
+# Room. The dev stack requests 3 * (0.5 + 0.1) + 0.02 + 0.04 + 0.04 cores and 3 * (512 + 128) + 128 + 128 + 64 MiB.
 
 
 @pytest.fixture
 def full() -> InMemoryKube:
     """A cluster with exactly the room that the dev stack requests."""
     fake = InMemoryKube()
-    fake.put(node("node1", cpu="700m", memory="832Mi"))
+    fake.put(node("node1", cpu="700m", memory="960Mi"))
     for number in (2, 3):
         fake.put(node(f"node{number}", cpu="600m", memory="640Mi"))
     fake.put(storage_class("standard", "true"))
@@ -241,7 +241,7 @@ def test_what_other_pods_requested_is_not_left(read: Read, full: InMemoryKube, r
 
     assert fault.startswith("room: the pods request ")
     assert f" of {resource}, " in fault
-    keys = [f"{name}{resource.title()}Request" for name in ("counter", "etcd", "backup", "nfs")]
+    keys = [f"{name}{resource.title()}Request" for name in ("counter", "etcd", "controller", "backup", "nfs")]
     assert f"lower {' and '.join(keys)}" in fault
 
 
@@ -254,8 +254,8 @@ def test_smaller_requests_fit_into_less(read: Read, full: InMemoryKube) -> None:
 @pytest.mark.parametrize(
     ("volume", "left"),
     [
-        ({"snapshotVolume": "none"}, {"cpu": "100m", "memory": "192Mi"}),
-        ({"snapshotVolume": "export", "snapshotExport": "nas:/path"}, {"cpu": "50m", "memory": "64Mi"}),
+        ({"snapshotVolume": "none"}, {"cpu": "80m", "memory": "192Mi"}),
+        ({"snapshotVolume": "export", "snapshotExport": "nas:/path"}, {"cpu": "40m", "memory": "64Mi"}),
     ],
 )
 def test_what_is_not_deployed_takes_no_room(
@@ -274,6 +274,13 @@ def test_a_pod_that_no_node_has_room_for_is_told(read: Read, kube: InMemoryKube)
     assert faults(read(counterCpuRequest="600m", counterCpuLimit="1"), kube) == [
         "room: a pod of counter requests 600m of cpu and 512Mi of memory, and no node has both left; add a larger "
         "node, or lower counterCpuRequest or counterMemoryRequest"
+    ]
+
+
+def test_the_controller_is_one_of_the_pods_that_must_fit(read: Read, kube: InMemoryKube) -> None:
+    assert faults(read(controllerMemoryRequest="9Gi", controllerMemoryLimit="9Gi"), kube) == [
+        "room: a pod of controller requests 20m of cpu and 9Gi of memory, and no node has both left; add a larger "
+        "node, or lower controllerCpuRequest or controllerMemoryRequest"
     ]
 
 
@@ -473,7 +480,7 @@ def test_a_port_that_is_free(read: Read, kube: InMemoryKube, other: Object) -> N
 
 EXISTING = {
     "imageDelivery": "existing",
-    **{f"{name}Image": f"example.com/{name}:1" for name in ("counter", "etcd", "backup", "nfs")},
+    **{f"{name}Image": f"example.com/{name}:1" for name in ("counter", "etcd", "controller", "backup", "nfs")},
 }
 
 

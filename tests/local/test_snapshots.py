@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from local import backup_service, cluster, cluster_record, etcd_epoch, restore, snapshots
-from local.cluster_record import Restore
+from local import backup_service, cluster, cluster_record, controller_service, members, restore, snapshots
+from local.cluster_record import CONTINUE, EMPTY, SNAPSHOT, Request
+from local.kube import Object
 from local.layout import find_or_claim
-from local.remains import stateful_set
 from tests.local.conftest import is_reserved
 from tests.local.fake_backup import NAMESPACE, FakeBackup, snapshot
+from tests.local.fake_controller import FakeController, with_etcd
 from tests.local.in_memory_kube import InMemoryKube
 
 Command = Callable[..., int]
@@ -19,22 +20,25 @@ Command = Callable[..., int]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_service, "POLL_INTERVAL", 0.0)
-    monkeypatch.setattr(restore, "POLL_INTERVAL", 0.0)
+    for module in (backup_service, members, restore):
+        monkeypatch.setattr(module, "POLL_INTERVAL", 0.0)
+    monkeypatch.setattr(restore, "CHECK_TIMEOUT", 5.0)
 
 
 @pytest.fixture
 def kube(monkeypatch: pytest.MonkeyPatch) -> InMemoryKube:
     """What all contexts lead to."""
-    fake = InMemoryKube()
-    fake.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, "tests")
-    spec = {"replicas": 3, "selector": {"matchLabels": {"app.kubernetes.io/name": "etcd"}}}
-    fake.apply({**stateful_set(NAMESPACE), "spec": spec}, "tests")
-    counter = {"namespace": NAMESPACE, "name": "counter-deployment"}
-    fake.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": counter, "spec": {}}, "tests")
-    record = {"namespace": NAMESPACE, "name": "etcd-cluster"}
-    fake.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": record}, "tests")
+    fake = with_etcd()
     monkeypatch.setattr(snapshots, "Kube", lambda _context, _kubeconfig: fake)
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def controller(kube: InMemoryKube, monkeypatch: pytest.MonkeyPatch) -> FakeController:
+    """It begins a new epoch, if it is asked to."""
+    fake = FakeController(kube)
+    fake.steps = fake.restore()
+    monkeypatch.setattr(controller_service, "says", fake.says)
     return fake
 
 
@@ -174,70 +178,180 @@ def test_a_snapshot_that_there_is_not_is_told(command: Command, capsys: Output, 
     assert "SNAPSHOT=x: no such snapshot; there are latest, snapshot-1, snapshot-2" in capsys.readouterr().err
 
 
-def restored(kube: InMemoryKube) -> list[str]:
-    return [f"{what} {changes['data']['restore']}" for what, changes, _ in kube.patched if "data" in changes]
+# A restore.
 
 
-def test_a_restore_says_what_is_lost_and_wants_a_yes(
-    command: Command, kube: InMemoryKube, backup: FakeBackup, capsys: Output, monkeypatch: pytest.MonkeyPatch
+def asked(kube: InMemoryKube) -> list[tuple[str, str]]:
+    """What was asked for, in this order: the wish, and the snapshot's name."""
+    requests = [json.loads(changes["data"]["request"]) for _, changes, _ in kube.patched]
+    return [(request["wish"], request["snapshot"]) for request in requests]
+
+
+def live(count: int) -> Object:
+    return {"epoch": 2, "cluster": "def", "count": count, "revision": 7}
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("--snapshot=latest", "The count is 12 now, and stays, but for"),
+        (
+            "--snapshot=snapshot-1",
+            "The count goes back to 10 (snapshot-1), in a new epoch of etcd. The count is 12 now",
+        ),
+        ("--empty", "begins with nothing. The count is 12 now: 12 increments will be lost"),
+    ],
+)
+def test_before_it_is_asked_for_it_says_what_is_lost_and_wants_a_yes(
+    command: Command,
+    kube: InMemoryKube,
+    backup: FakeBackup,
+    capsys: Output,
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
+    text: str,
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
     del backup
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
 
-    assert command("restore", "--snapshot=latest") == 1
+    assert command("restore", word) == 1
 
-    assert "The count is 12 now: 1 increments will be lost" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert text in told
+    assert "To say yes without being asked: YES=1" in told
     assert kube.patched == []
 
 
-def test_with_a_yes_it_is_carried_out(command: Command, kube: InMemoryKube, backup: FakeBackup, capsys: Output) -> None:
+@pytest.mark.parametrize(
+    ("word", "request_"),
+    [
+        ("--snapshot=latest", (CONTINUE, "")),
+        ("--snapshot=snapshot-1", (SNAPSHOT, "snapshot-1")),
+        ("--empty", (EMPTY, "")),
+    ],
+)
+def test_with_a_yes_it_is_asked_for_and_waited_for(
+    command: Command,
+    kube: InMemoryKube,
+    controller: FakeController,
+    backup: FakeBackup,
+    capsys: Output,
+    word: str,
+    request_: tuple[str, str],
+) -> None:
     backup.on_overview = lambda: backup.live.update(epoch=2) if kube.patched and backup.live else None
 
-    assert command("restore", "--snapshot=latest", "--yes") == 0
+    assert command("restore", word, "--yes") == 0
 
     assert capsys.readouterr().out == "restored: epoch 2, count 12\n"
-    assert restored(kube) == [
-        f"ConfigMap ha-counter/etcd-cluster {backup.made['sha256']}",
-        "ConfigMap ha-counter/etcd-cluster None",
-    ]
+    assert (asked(kube), controller.steps) == ([request_], [])
 
 
-UNDER_WAY = Restore("SNAPSHOT=latest", "snapshot-0", "cd" * 32, 2, 10**9, 5)
-
-
-@pytest.mark.parametrize("words", [[], ["--snapshot=latest"]], ids=["nothing named", "the same named"])
-def test_the_restore_that_is_under_way_is_finished_without_a_question(
-    command: Command, kube: InMemoryKube, backup: FakeBackup, capsys: Output, words: list[str]
+def test_a_file_is_sent_before_it_is_asked_for(
+    command: Command, kube: InMemoryKube, backup: FakeBackup, tmp_path: Path
 ) -> None:
-    cluster_record.begin(kube, NAMESPACE, cluster_record.read(kube, NAMESPACE), UNDER_WAY)
-    backup.live = {"epoch": 2, "cluster": "def", "count": 5, "revision": 7}
+    (tmp_path / "mine").write_bytes(b"mine")
+    backup.live = live(12)
+
+    assert command("restore", f"--file={tmp_path}/mine", "--yes") == 0
+
+    assert b"mine" in backup.bodies
+    assert asked(kube) == [(SNAPSHOT, "snapshot-3")]
+
+
+def test_with_a_count_that_is_too_low_in_the_end_it_fails(
+    command: Command, backup: FakeBackup, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore, "CHECK_TIMEOUT", 0.0)
+    backup.live = live(9)
+
+    assert command("restore", "--snapshot=snapshot-1", "--yes") == 1
+
+    out, err = capsys.readouterr()
+    assert "there should be epoch 2 with a count of 10 or more, but: epoch 2, count 9" in err
+    assert out == ""
+
+
+def test_nothing_is_restored_without_backup(command: Command, kube: InMemoryKube, capsys: Output) -> None:
+    assert command("restore", "--empty", "--yes") == 0
+
+    assert capsys.readouterr().out.startswith("restored: epoch 2; the count could not be checked: ")
+    assert asked(kube) == [(EMPTY, "")]
+
+
+def test_without_backup_there_is_no_snapshot_to_ask_for(command: Command, kube: InMemoryKube, capsys: Output) -> None:
+    assert command("restore", "--snapshot=snapshot-1", "--yes") == 1
+
+    assert "namespace ha-counter has no Service etcd-backup" in capsys.readouterr().err
+    assert kube.patched == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "words", "name"),
+    [
+        (Request("abc", CONTINUE), [], "SNAPSHOT=latest"),
+        (Request("abc", CONTINUE), ["--snapshot=latest"], "SNAPSHOT=latest"),
+        (Request("abc", SNAPSHOT, "snapshot-0"), [], "SNAPSHOT=snapshot-0"),
+        (Request("abc", SNAPSHOT, "snapshot-0"), ["--snapshot=snapshot-0"], "SNAPSHOT=snapshot-0"),
+        (Request("abc", EMPTY), [], "EMPTY=yes"),
+        (Request("abc", EMPTY), ["--empty"], "EMPTY=yes"),
+    ],
+)
+def test_one_that_is_under_way_is_waited_for_without_a_question(
+    command: Command,
+    kube: InMemoryKube,
+    controller: FakeController,
+    backup: FakeBackup,
+    capsys: Output,
+    request_: Request,
+    words: list[str],
+    name: str,
+) -> None:
+    """Whether its snapshot is still there is no matter."""
+    cluster_record.ask(kube, NAMESPACE, request_)
+    kube.patched.clear()
+    backup.live = live(5)
 
     assert command("restore", *words) == 0
 
     out, err = capsys.readouterr()
-    assert "the restore of snapshot-0 as epoch 2 began already; going on with it" in err
+    assert err.startswith(f"the restore of {name} was asked for already; waiting for it\n")
     assert out == "restored: epoch 2, count 5\n"
-    assert "POST /restore-files" not in backup.asked
+    assert (kube.patched, controller.steps) == ([], [])
 
 
-def test_another_one_begins_anew(
+def test_another_one_takes_its_place_after_a_yes(
     command: Command, kube: InMemoryKube, backup: FakeBackup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restore, "CHECK_TIMEOUT", 0.0)
-    monkeypatch.setattr(etcd_epoch, "put", lambda *_: None)
-    cluster_record.begin(kube, NAMESPACE, cluster_record.read(kube, NAMESPACE), UNDER_WAY)
-    backup.live = {"epoch": 3, "cluster": "def", "count": 0, "revision": 7}
-    kube.patched.clear()
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    cluster_record.ask(kube, NAMESPACE, Request("abc", SNAPSHOT, "snapshot-0"))
+    backup.live = live(0)
 
-    assert command("restore", "--empty", "--yes") == 1  # as that is epoch 4, which the fake never has
-    assert restored(kube) == ["ConfigMap ha-counter/etcd-cluster empty"]
+    assert command("restore", "--empty") == 1
+    assert asked(kube)[1:] == []
+    assert command("restore", "--empty", "--yes") == 0
+    assert asked(kube)[1:] == [(EMPTY, "")]
+
+
+def test_what_is_done_is_not_waited_for_again_but_asked_for_anew(
+    command: Command, kube: InMemoryKube, controller: FakeController, backup: FakeBackup
+) -> None:
+    controller.finish_at_once(Request("abc", EMPTY))
+    controller.steps = controller.restore(epoch=3)
+    kube.patched.clear()
+    backup.live = {**live(0), "epoch": 3}
+
+    assert command("restore", "--empty", "--yes") == 0
+    assert asked(kube) == [(EMPTY, "")]
 
 
 @pytest.mark.usefixtures("kube")
 def test_what_to_restore_must_be_said(command: Command, capsys: Output) -> None:
     assert command("restore", "--yes") == 1
 
-    assert "say what to restore: SNAPSHOT=latest, SNAPSHOT=NAME, FILE=... or EMPTY=yes" in capsys.readouterr().err
+    assert (
+        "error: say what to restore: SNAPSHOT=latest, SNAPSHOT=NAME, FILE=... or EMPTY=yes" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.usefixtures("kube")

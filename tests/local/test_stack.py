@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from local import cluster, last_snapshot, stack, stack_config
+from local import cluster, controller_service, last_snapshot, members, stack, stack_config
 from local.errors import LocalError
 from local.layout import find, find_or_claim
 from local.ownership import FIELD_MANAGER
@@ -17,6 +17,7 @@ from local.remains import namespace_object
 from local.stack import LocalEngine
 from local.target import Target
 from tests.local.conftest import is_reserved
+from tests.local.fake_controller import FakeController, decided, set_ready, with_etcd
 from tests.local.in_memory_kube import InMemoryKube, claim
 
 TARGET = Target("test", None, {"context": "test"}, {"KUBECONFIG": "/kubeconfig"}, None)
@@ -496,6 +497,110 @@ def test_the_namespace_is_deleted_where_the_stack_is(
 
     assert command("destroy", "--context=kind", "--yes") == 0
     assert kubes["kind", Path("/of/the/stack")].names("Namespace") == ["default"]
+
+
+# What `up` waits for.
+
+
+@pytest.fixture
+def etcd(kubes: Kubes, monkeypatch: pytest.MonkeyPatch) -> InMemoryKube:
+    """A cluster whose members all vote; nothing is waited for long."""
+    kube = kubes["kind", None] = with_etcd()
+    status = {"nodeInfo": {"architecture": "amd64"}, "addresses": []}
+    kube.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}, "status": status})
+    for name, value in (("TIMEOUT", 0.0), ("POLL_INTERVAL", 0.0)):
+        monkeypatch.setattr(members, name, value)
+    monkeypatch.setattr(stack, "ANSWER_TIMEOUT", 0.0)
+    return kube
+
+
+@pytest.fixture
+def controller(etcd: InMemoryKube, monkeypatch: pytest.MonkeyPatch) -> FakeController:
+    fake = FakeController(etcd)
+    monkeypatch.setattr(controller_service, "says", fake.says)
+    return fake
+
+
+def names_of_steps(output: str) -> list[str]:
+    """What of its output tells of what it waited for, and that the counter runs then."""
+    return [line.partition(",")[0] for line in output.splitlines() if line.startswith(("[", "The counter"))]
+
+
+@pytest.mark.usefixtures("without_cli", "controller")
+def test_up_says_where_the_counter_is_when_all_members_vote(
+    command: Callable[..., int], python: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    python("exit 0")
+
+    assert command("up", "--context=kind") == 0
+
+    assert names_of_steps(capsys.readouterr().out) == ["[1/1] all members vote: done", "The counter runs"]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_it_waits_for_members_after_it_deployed_them(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    etcd: InMemoryKube,
+    controller: FakeController,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(members, "TIMEOUT", 300.0)
+    python(f'echo "$2 $3" >> {tmp_path}/calls')
+    set_ready(etcd, 2)
+    controller.decide(decided(learners=[2]))()
+
+    def see() -> str:
+        assert (tmp_path / "calls").read_text().splitlines()[-1] == "local.deploy up"
+        return "deployed"
+
+    controller.steps = [see, controller.ready(3), controller.decide(decided())]
+
+    assert command("up", "--context=kind") == 0
+    assert controller.steps == []
+    assert "local.deploy output" in (tmp_path / "calls").read_text()
+
+
+@pytest.mark.usefixtures("without_cli")
+@pytest.mark.parametrize("members_", ["5", "1"])
+def test_it_waits_for_as_many_as_are_configured(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    controller: FakeController,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    members_: str,
+) -> None:
+    python("exit 0")
+    load = stack_config.load
+    monkeypatch.setattr(
+        stack_config, "load", lambda name, overrides: load(name, {**overrides, "etcdMembers": members_})
+    )
+    controller.said = "changes how many there are"
+
+    assert command("up", "--context=kind") == 1
+
+    out, err = capsys.readouterr()
+    assert err == "error: not done within 0 s; the controller says: changes how many there are\n"
+    assert names_of_steps(out) == ["[1/1] all members vote: failed"]
+
+
+@pytest.mark.usefixtures("without_cli")
+def test_for_a_deployment_that_failed_it_does_not_wait(
+    command: Callable[..., int],
+    python: Callable[[str], None],
+    etcd: InMemoryKube,
+    controller: FakeController,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    python('test "$2" = local.preflight')
+    set_ready(etcd, 0)
+
+    assert command("up", "--context=kind") == 1
+
+    assert "error: the deployment failed" in capsys.readouterr().err
+    assert controller.asked == 0
 
 
 @pytest.mark.parametrize("what", ["down", "destroy"])

@@ -24,6 +24,7 @@ from controller.actions import DeleteClaim, DeletePod, ScalePods
 from controller.api import create_app
 from controller.backup_service import BackupService
 from controller.controller import Controller
+from controller.decision import Decided
 from controller.facts import Claim, Scale
 from controller.hearing import Hearing
 from controller.members import Members
@@ -40,6 +41,7 @@ _CONTROLLER_PORT = 8080
 _BACKUP_PORT = 8081
 _BACKUP_URL = f"http://backup:{_BACKUP_PORT}"
 _RESTART_DELAY = 0.5
+_SERVER_TIMEOUT = 5.0
 _APP = Path(__file__).parents[2] / "app"
 
 
@@ -71,6 +73,7 @@ class Pod:
         volume: The folder of its claim.
         process: What runs in it.
         dead: Its node is gone for good.
+        leaving: It is being deleted.
     """
 
     member: int
@@ -78,6 +81,7 @@ class Pod:
     volume: Path
     process: subprocess.Popen[bytes] | None = None
     dead: bool = False
+    leaving: bool = False
     ended_at: float = 0.0
 
 
@@ -152,7 +156,7 @@ class FakeKubernetes:
             pod = self.pods.get(action.member)
             if pod is None or pod.uid != action.pod or (pod.dead and not action.force):
                 return
-        self.remove(action.member)
+        threading.Thread(target=self.remove, args=(action.member,), daemon=True).start()
 
     # What it does by itself
 
@@ -160,7 +164,7 @@ class FakeKubernetes:
         """Have all pods there that are to be, and all containers running."""
         with self.lock:
             for member in [member for member in self.pods if member >= self.replicas]:
-                self.remove(member)
+                threading.Thread(target=self.remove, args=(member,), daemon=True).start()
             for member in range(self.replicas):
                 self._keep(member)
             for member in [member for member, volume in self.volumes.items() if volume.leaving]:
@@ -178,7 +182,7 @@ class FakeKubernetes:
             if volume.leaving:
                 return
             pod = self.pods[member] = Pod(member, f"pod-{next(self.numbers)}", volume.folder)
-        if pod.dead:
+        if pod.dead or pod.leaving:
             return
         if pod.process is not None and pod.process.poll() is not None:
             pod.process, pod.ended_at = None, time.monotonic()
@@ -190,11 +194,16 @@ class FakeKubernetes:
     def remove(self, member: int, *, kill: bool = False) -> None:
         """End a pod: another comes in its place."""
         with self.lock:
-            pod = self.pods.pop(member)
+            pod = self.pods.get(member)
+            if pod is None or pod.leaving:
+                return
+            pod.leaving = True
         _end(pod, kill=kill)
-        volume = self.volumes.get(member)
-        if volume is not None and volume.leaving:
-            self._remove_volume(member)
+        with self.lock:
+            del self.pods[member]
+            volume = self.volumes.get(member)
+            if volume is not None and volume.leaving:
+                self._remove_volume(member)
 
     def kill(self, member: int) -> None:
         """Kill what runs in a pod: Kubernetes starts it again."""
@@ -205,7 +214,7 @@ class FakeKubernetes:
         """A pod and its volume are gone at once."""
         with self.lock:
             self.volumes[member].leaving = True
-            self.remove(member, kill=True)
+        self.remove(member, kill=True)
 
     def lose_node(self, member: int) -> None:
         """A node is gone with its volume, and Kubernetes does not know for how long."""
@@ -233,14 +242,17 @@ class Deployment:
         self._controller: threading.Thread | None = None
         self.backup: subprocess.Popen[bytes] | None = None
         self._server = create_server(
-            create_app(_Door(self), Metrics()),
+            create_app(_Door(self), Decided(), Metrics()),
             host="0.0.0.0",
             port=_CONTROLLER_PORT,
             threads=16,
             asyncore_use_poll=True,
         )
-        threading.Thread(target=self._server.run, daemon=True).start()
-        threading.Thread(target=self._play_kubernetes, daemon=True).start()
+        self._server_thread = threading.Thread(target=self._server.run, daemon=True)
+        self._server_thread.start()
+        self._decided = Decided()
+        self._kubernetes_thread = threading.Thread(target=self._play_kubernetes, daemon=True)
+        self._kubernetes_thread.start()
 
     def start_backup(self) -> None:
         environment = {
@@ -272,6 +284,7 @@ class Deployment:
             self.hearing,
             Metrics(),
         )
+        self._decided = controller.decided
         self._controller = threading.Thread(target=controller.run, args=(stopping,), daemon=True)
         self._controller.start()
 
@@ -281,6 +294,27 @@ class Deployment:
             self._controller.join()
             self.hearing.forget()
             self._stop_controller = self._controller = None
+
+    def has_proven_snapshot(self) -> bool:
+        """Whether backup has something that can be restored."""
+        found = BackupService(_BACKUP_URL).look()
+        return found is not None and found.chain is not None
+
+    def says(self) -> str:
+        """What the controller decided last."""
+        decision = self._decided.decision
+        return self._decided.trouble or (decision.says if decision is not None else "nothing yet")
+
+    def close(self) -> None:
+        """End all of it."""
+        self._stop_kubernetes.set()
+        self._kubernetes_thread.join()
+        self.stop_controller()
+        self.stop_backup()
+        for member in list(self.kubernetes.pods):
+            self.kubernetes.remove(member, kill=True)
+        self._server.close()
+        self._server_thread.join(_SERVER_TIMEOUT)
 
     @property
     def has_controller(self) -> bool:
@@ -375,5 +409,7 @@ def deployed(folder: Path, size: int = 3, *, has_backup: bool = True) -> Iterato
     if has_backup:
         deployment.start_backup()
     deployment.start_controller()
-    yield deployment
-    deployment.stop_controller()
+    try:
+        yield deployment
+    finally:
+        deployment.close()

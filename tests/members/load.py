@@ -22,6 +22,7 @@ from counter.budget import DEFAULT_ROOM
 from counter.replica import Replica
 from counter.requests import Counted, Fate
 from counter.sharing import Sharing
+from counter.store import Store
 from etcd import counts, keys
 from etcd.client import EtcdClient
 from etcd.endpoints import Endpoint
@@ -103,15 +104,21 @@ class Running:
 
 
 @contextmanager
-def replicas(endpoints: Sequence[Endpoint], count: int = 3, room: int = DEFAULT_ROOM) -> Iterator[list[Running]]:
+def replicas(
+    endpoints: Sequence[Endpoint],
+    count: int = 3,
+    room: int = DEFAULT_ROOM,
+    store_of: Callable[[EtcdClient], Store] = lambda etcd: etcd,
+) -> Iterator[list[Running]]:
     """Replicas, each of which first asks another member. They are told to stop at the end."""
     with ExitStack() as stack:
         running = []
         for number in range(count):
             first = number % len(endpoints)
             etcd = stack.enter_context(closing(EtcdClient([*endpoints[first:], *endpoints[:first]])))
-            sharing = stack.enter_context(closing(Sharing(etcd, "127.0.0.1", 0)))
-            running.append(Running(stack.enter_context(closing(Replica(etcd, room=room, sharing=sharing))), etcd))
+            store = store_of(etcd)
+            sharing = stack.enter_context(closing(Sharing(store, "127.0.0.1", 0)))
+            running.append(Running(stack.enter_context(closing(Replica(store, room=room, sharing=sharing))), etcd))
         yield running
 
 

@@ -3,6 +3,7 @@ import io
 import json
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -31,7 +32,7 @@ class Shell:
     def run(self, *words: str) -> int:
         parser = argparse.ArgumentParser()
         commands.add_commands(parser)
-        surroundings = Surroundings(Client(self._port), 3, self.stdin, self.stdout, self._wait)
+        surroundings = Surroundings(Client(self._port), self.stdin, self.stdout, self._wait)
         return commands.run(parser.parse_args(words), surroundings)
 
     def _wait(self, _seconds: float) -> None:
@@ -191,30 +192,25 @@ def test_restore_file_without_a_cluster_that_answers(
     assert "live      the cluster does not answer" in capsys.readouterr().out
 
 
-def test_restore_file_tells_the_lines_that_restore_the_cluster(
-    shell: Shell, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("snapshot", "wish"),
+    [("latest", {"wish": "continue"}), ("snapshot-1", {"wish": "snapshot", "snapshot": "snapshot-1"})],
+)
+def test_restore_file_tells_how_the_controller_is_asked_for_a_restore(
+    shell: Shell, capsys: pytest.CaptureFixture[str], snapshot: str, wish: Mapping[str, str]
 ) -> None:
-    def restoring() -> list[list[str]]:
-        assert shell.run("restore-file", "latest") == 0
+    def request() -> dict[str, str]:
+        assert shell.run("restore-file", snapshot) == 0
         out = capsys.readouterr().out
-        return [shlex.split(line) for line in out.splitlines() if line.startswith("  kubectl ")]
+        [words] = [shlex.split(line) for line in out.splitlines() if line.startswith("  kubectl patch ")]
+        assert words[:-1] == ["kubectl", "patch", "configmap", "etcd-cluster", "--type=merge"]
+        data: dict[str, dict[str, str]] = json.loads(words[-1].removeprefix("--patch="))
+        found: dict[str, str] = json.loads(data["data"]["request"])
+        return found
 
-    stop, wait, decide, start, follow, finish = restoring()
-    assert stop == ["kubectl", "scale", "statefulset", "etcd", "--replicas=0"]
-    assert wait[:2] == ["kubectl", "wait"]
-    assert {"--selector=app.kubernetes.io/name=etcd", "--for=delete"} < set(wait)
-    patch = ["kubectl", "patch", "configmap", "etcd-cluster", "--type=merge"]
-    assert decide[:-1] == finish[:-1] == patch
-    record = json.loads(decide[-1].removeprefix("--patch="))["data"]
-    token = record.pop("token")
-    assert record == {"epoch": "2", "restore": RESTORE_FILE.sha256, "bump": "1000000000"}
-    assert start == ["kubectl", "scale", "statefulset", "etcd", "--replicas=3"]
-    assert follow[:4] == ["kubectl", "rollout", "status", "statefulset"]
-    assert json.loads(finish[-1].removeprefix("--patch=")) == {"data": {"restore": None, "bump": None}}
-
-    other = json.loads(restoring()[2][-1].removeprefix("--patch="))["data"]["token"]
-    assert len(token) == len(other) == 32
-    assert token != other
+    first, second = request(), request()
+    assert first.pop("id") != second.pop("id")
+    assert first == second == wish
 
 
 def test_upload_sends_stdin(shell: Shell, core: FakeCore, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,7 +108,7 @@ def _becomes_whole(world: World) -> bool:
         if is_whole(world):
             return True
         pods = tuple((pod.uid, pod.etcd, pod.reason) for pod in world.pods.values())
-        now = (world.record, pods, world.corrupt.copy())
+        now = (world.record, world.replicas, pods, world.corrupt.copy())
         if now == before:
             # Nothing happens any more, unless by waiting.
             seconds = next(waits, None)

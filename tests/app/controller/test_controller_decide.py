@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from controller.actions import (
     ScalePods,
 )
 from controller.facts import Backup, Claim, Entry, Scale, Seen
-from controller.record import ADOPTED, DONE, HOLDING, Change, Kind, Past, Record, Source, Voter, Wish
+from controller.record import ADOPTED, DONE, HOLDING, Change, Cluster, Kind, Past, Record, Source, Voter, Wish
 from member.marker import State
 from member.starting import Hold, Join, New, Restore, Save, Start, Wait
 from tests.app.controller.cases import (
@@ -169,7 +170,7 @@ def test_a_member_that_ended_before_it_wrote_that_it_starts_is_let_start_again()
 def test_silence_is_no_answer() -> None:
     decision = decided(counting(), facts(ALL_RUN | {2: silent(2)}, ONE_ILL))
     assert (decision.row, decision.record) == ("all_well", None)
-    assert "`make replace-member N`" in decision.says
+    assert "`make replace-member N=...`" in decision.says
 
 
 def test_what_was_said_long_ago_is_no_answer() -> None:
@@ -475,15 +476,15 @@ def test_where_going_on_cant_reach_a_quorum_the_epoch_begins_anew() -> None:
     assert (cluster_of(decision).epoch.number, cluster_of(decision).epoch.source) == (2, Source("nothing"))
 
 
-def restored(**others: object) -> object:
+def restored(**others: Any) -> Cluster:  # noqa: ANN401
     source = Source("chain", "sha-chain", 1, 100)
     cluster = begun()
-    return replace(cluster, epoch=replace(cluster.epoch, number=2, source=source, bump=10), **others)  # type: ignore[arg-type]
+    return replace(cluster, epoch=replace(cluster.epoch, number=2, source=source, bump=10), **others)
 
 
 def test_members_are_restored_from_the_same_file() -> None:
     backup = chain(files=(file(),))
-    decision = decided(restored(), facts(NONE_ASKS, backup=backup))  # type: ignore[arg-type]
+    decision = decided(restored(), facts(NONE_ASKS, backup=backup))
     assert decision.row == "go_on_uncounted"
     assert decision.answers[1] == Restore(2, 1, "token-1", (0, 1, 2), file(), 10)
 
@@ -491,25 +492,43 @@ def test_members_are_restored_from_the_same_file() -> None:
 def test_a_restored_folder_that_lost_its_log_is_made_again_and_never_starts() -> None:
     made = {0: asks(0, marked(0, State.MADE, log=False, epoch=2))}
     backup = chain(files=(file(),))
-    again = decided(restored(), facts(NONE_ASKS | made, backup=backup))  # type: ignore[arg-type]
+    again = decided(restored(), facts(NONE_ASKS | made, backup=backup))
     assert again.record is None
     assert isinstance(again.answers[0], Restore)
     let_start = restored(voters=(counting().voters[0], *begun().voters[1:]))
-    gone = decided(let_start, facts(NONE_ASKS | made, backup=backup))  # type: ignore[arg-type]
+    gone = decided(let_start, facts(NONE_ASKS | made, backup=backup))
     assert isinstance(gone.answers[0], Wait)
 
 
 def test_where_the_file_is_gone_it_is_restored_anew() -> None:
-    decision = decided(restored(), facts(NONE_ASKS, backup=chain(files=(file(made_for=3),))))  # type: ignore[arg-type]
+    decision = decided(restored(), facts(NONE_ASKS, backup=chain(files=(file(made_for=3),))))
     assert decision.row == "go_on_uncounted"  # its bytes are those that the epoch begins with
     other = replace(file(made_for=3), sha256="sha-other")
-    decision = decided(restored(), facts(NONE_ASKS, backup=chain(files=(other,))))  # type: ignore[arg-type]
+    decision = decided(restored(), facts(NONE_ASKS, backup=chain(files=(other,))))
     assert (decision.row, cluster_of(decision).epoch.number) == ("restore", 3)
 
 
+def test_a_folder_that_lost_its_log_needs_the_file_again() -> None:
+    made = {member: asks(member, marked(member, State.MADE, epoch=2)) for member in range(3)}
+    other = chain(files=(replace(file(made_for=3), sha256="sha-other"),))
+    # Those that are whole need no file any more.
+    assert decided(restored(), facts(made, backup=other)).row == "go_on_uncounted"
+    lost = {member: asks(member, marked(member, State.MADE, log=False, epoch=2)) for member in range(3)}
+    assert decided(restored(), facts(lost, backup=other)).row == "restore"
+
+
+@pytest.mark.parametrize("folder", [NO_FOLDER, marked(2), marked(2, State.MADE, log=False, epoch=2)])
+def test_one_that_would_begin_with_a_file_that_is_gone_is_replaced(folder: object) -> None:
+    cluster = replace(restored(), voters=(*counting().voters[:2], begun().voters[2]))
+    given = facts(ALL_RUN | {2: asks(2, folder)}, replace(ONE_ILL, epoch=2))  # type: ignore[arg-type]
+    decision = decided(replace(cluster, epoch=replace(cluster.epoch, formed=True)), given)
+    assert cluster_of(decision).change == Change(Kind.REMOVE, 2, entry(2))
+
+
 def test_where_backup_is_silent_the_file_is_not_gone() -> None:
-    decision = decided(restored(), facts(NONE_ASKS, backup=None))  # type: ignore[arg-type]
+    decision = decided(restored(), facts(NONE_ASKS, backup=None))
     assert (decision.row, decision.record) == ("go_on_uncounted", None)
+    assert "the file made of chain, which nobody serves now; if nobody does, `make restore` decides" in decision.says
     assert all(isinstance(answer, Wait) for answer in decision.answers.values())
 
 
@@ -593,7 +612,51 @@ def test_a_silent_member_may_have_more_unless_the_log_was_complete(
     )
     decision = decided(counting(), given)
     assert (decision.record is not None) == goes_on
-    assert goes_on or "`make replace-member N`" in decision.says
+    assert goes_on or "`make replace-member N=...`" in decision.says
+
+
+REMOVED = replace(counting(), voters=counting().voters[1:])
+REMOVED_IS_SILENT = {0: silent(0), 1: asks(1, NO_FOLDER), 2: asks(2, NO_FOLDER)}
+
+
+@pytest.mark.parametrize(
+    ("seen", "goes_on"),
+    [
+        (silent(0), False),
+        # Its pod is just being made anew.
+        (replace(silent(0), pod=""), False),
+        (asks(0, NO_FOLDER), True),
+        (replace(silent(0), claim=None), True),
+        (pending(0), True),
+        (replace(silent(0), claim=Claim("claim-0", leaving=True)), True),
+    ],
+)
+def test_a_silent_member_that_was_just_removed_may_have_more(seen: object, goes_on: bool) -> None:
+    given = facts(REMOVED_IS_SILENT | {0: seen}, backup=chain(files=(file(),)))  # type: ignore[arg-type]
+    decision = decided(REMOVED, given)
+    assert (decision.record is not None) == goes_on
+    assert goes_on or "etcd-0 is silent and may have more; `make replace-member N=...`" in decision.says
+
+
+def test_a_silent_member_that_has_yet_to_begin_anew_may_have_more() -> None:
+    given = facts(REMOVED_IS_SILENT, backup=chain(files=(file(),)))
+    added = REMOVED.with_voter(Voter(0, 2, 77, joined=LONG_AGO))
+    assert decided(added, given).record is None
+    # Of the epoch before.
+    restored_once = replace(REMOVED.with_voter(begun().voters[0]), before=((0, OTHER_CLUSTER),))
+    assert decided(restored_once, given).record is None
+    # It never was anything else.
+    assert decided(REMOVED.with_voter(begun().voters[0]), given).record is not None
+
+
+def test_a_silent_member_that_was_removed_is_not_waited_for_when_somebody_decides() -> None:
+    given = facts(REMOVED_IS_SILENT, backup=chain(files=(file(),)))
+    assert decided(replace(REMOVED, discarded=((0, "pod-0"),)), given).record is not None
+    assert decided(REMOVED, given, ask_for(Wish.CONTINUE)).record is not None
+    lone = facts(
+        REMOVED_IS_SILENT | {0: replace(silent(0), pod="")}, backup=chain(files=(file(),)), scale=Scale(0, "1")
+    )
+    assert decided(REMOVED, lone).record is not None
 
 
 @pytest.mark.parametrize(
@@ -639,7 +702,7 @@ def test_who_is_missed_is_named() -> None:
     decision = decided(counting(), facts({0: asks(0, NO_FOLDER), 1: asks(1, marked(1)), 2: silent(2, 42)}))
     assert isinstance(decision.answers[1], Start)
     assert "etcd-2 is missed, for 42 s; the data of etcd-0 are gone" in decision.says
-    assert "`make replace-member N`" in decision.says
+    assert "`make replace-member N=...`" in decision.says
 
 
 # Before all rows.
@@ -744,6 +807,17 @@ def test_a_request_about_an_empty_record() -> None:
     assert cluster_of(decision).epoch.number == 5
 
 
+def test_where_no_record_tells_who_votes_each_may_be_a_quorum() -> None:
+    """Of five pods, two may never have had an entry: then two of the others are a quorum."""
+    request = ask_for(Wish.EMPTY)
+    members = {member: asks(member, NO_FOLDER) for member in range(5)}
+    loose = decided(None, facts(members | {0: asks(0, marked(0))}, wanted=5), request)
+    assert loose.answers[0] == Hold("request-1", 1, 1)
+    assert cluster_of(decided(None, facts(members | {0: held(0)}, wanted=5), request)).epoch.number == 2  # type: ignore[arg-type]
+    away = decided(None, facts(members | {0: silent(0)}, wanted=5), request)
+    assert "etcd-0; of a node that is gone for good, `kubectl delete`" in away.says
+
+
 def test_what_runs_is_adopted_before_a_request_is_heard() -> None:
     assert decided(None, facts(ALL_RUN, ALL_WELL), ask_for(Wish.EMPTY)).row == "adopt"
 
@@ -754,13 +828,16 @@ def test_a_member_that_a_person_says_is_gone_is_removed() -> None:
     assert cluster.change == Change(Kind.REMOVE, 2, entry(2))
     assert cluster.discarded == ((2, "pod-2"),)
     assert RemoveEntry(entry(2)) in decision.actions
+    # It may have come back meanwhile, and be needed until its entry is gone.
+    assert of_kind(decided(cluster, facts(ALL_RUN, ALL_WELL)).actions, DeleteClaim) == []
     # Then its claim and its pod, so that it comes again elsewhere.
-    then = decided(cluster, facts(ALL_RUN | {2: silent(2)}, ONE_ILL))
-    assert DeleteClaim(2, "claim-2") in then.actions
+    removed = quorum_of({0: True, 1: True})
+    left = cluster_of(decided(cluster, facts(ALL_RUN | {2: silent(2)}, removed)))
+    assert DeleteClaim(2, "claim-2") in decided(left, facts(ALL_RUN | {2: silent(2)}, removed)).actions
     leaving = replace(silent(2), claim=Claim("claim-2", leaving=True))
-    assert DeletePod(2, "pod-2", force=True) in decided(cluster, facts(ALL_RUN | {2: leaving}, ONE_ILL)).actions
+    assert DeletePod(2, "pod-2", force=True) in decided(left, facts(ALL_RUN | {2: leaving}, removed)).actions
     new = replace(silent(2), pod="another")
-    assert cluster_of(decided(cluster, facts(ALL_RUN | {2: new}, quorum_of({0: True, 1: True})))).discarded == ()
+    assert cluster_of(decided(left, facts(ALL_RUN | {2: new}, removed))).discarded == ()
 
 
 def test_without_a_quorum_the_others_go_on_hold_first() -> None:

@@ -1089,12 +1089,15 @@ class World:
             raise ViolationError("two changes of the membership at once")
 
     def _forget_what_left_no_trace(self, epoch: int) -> None:
-        """Where record, volumes and snapshots of an epoch are gone, its number may be used again."""
+        """Where record, volumes and snapshots of an epoch are gone, its number may be used again: nobody can know."""
+        if self.record.cluster is not None:
+            return
         left = {data.history.epoch for data in self._disks_with_data()}
         if self.chain is not None:
             left.add(self.chain[0].epoch)
-        if self.record.cluster is None and epoch not in left:
-            self.committed.pop(epoch, None)
+        for number in [number for number in self.committed if number >= epoch and number not in left]:
+            del self.committed[number]
+        self.newest_told = min(self.newest_told, max([epoch, *left]))
 
     def _check_nobody_could_go_on(self) -> None:
         """No quorum of any epoch before can come back by itself, or with an answer that is on its way."""

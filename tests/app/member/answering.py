@@ -1,6 +1,7 @@
 """An HTTP server on 127.0.0.1 that gives the answers it was told, and keeps what it was asked."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -15,15 +16,22 @@ class Answer:
     announced: int | None = None
 
 
+# Or what says it.
+Said = Answer | Callable[[], Answer]
+
+
 @dataclass
 class Answering:
     """Attributes:
-    answers: By method and path: "GET /snapshots". All else is answered 404.
+    answers: By method and path: "GET /snapshots". All else is answered 404. Of several each is given once, in their
+        order, and the last one from then on.
     asked: What was asked, oldest first, likewise.
+    bodies: What was sent with it.
     """
 
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, Said | list[Said]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -44,14 +52,21 @@ class Answering:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def _answer(self, request: str) -> Answer:
+        said = self.answers.get(request, Answer(b"nothing here", 404))
+        if isinstance(said, list):
+            said = said.pop(0) if len(said) > 1 else said[0]
+        return said if isinstance(said, Answer) else said()
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        answers, asked = self.answers, self.asked
+        answering = self
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 request = f"{self.command} {self.path}"
-                asked.append(request)
-                answer = answers.get(request, Answer(b"nothing here", 404))
+                answering.asked.append(request)
+                answering.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+                answer = answering._answer(request)
                 self.send_response(answer.status)
                 self.send_header("Content-Length", str(answer.announced or len(answer.body)))
                 self.end_headers()

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,12 +10,12 @@ from member import command, settings
 from member.settings import Member
 from tests.app.member.answering import Answering
 
+APP = Path(__file__).parents[3] / "app"
+
 FILE = b"a snapshot" * 1000
 SHA256 = hashlib.sha256(FILE).hexdigest()
 
-GOOD = {"MY_POD_NAME": "etcd-1", "MEMBERS": "etcd0,etcd1,etcd2", "CLUSTER_TOKEN": "token-1"}
-RESTORE = {"RECORD_RESTORE": SHA256, "RECORD_EPOCH": "2", "RECORD_TOKEN": "token-2", "RECORD_BUMP": "1000000000"}
-BEGIN_ANEW = {"RECORD_RESTORE": "empty", "RECORD_EPOCH": "2", "RECORD_TOKEN": "token-2"}
+GOOD = {"MY_POD_NAME": "etcd-1", "MY_POD_UID": "pod-1", "CONTROLLER_URL": "http://etcd-controller:8080"}
 
 
 @pytest.fixture
@@ -60,3 +61,8 @@ def keep_a_log(folder: Path, content: bytes = b"log") -> None:
     log = folder / "member" / "wal" / "0.wal"
     log.parent.mkdir(parents=True)
     log.write_bytes(content)
+
+
+def environment(variables: dict[str, str]) -> dict[str, str]:
+    """What a process of a member is started with."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(APP)} | variables

@@ -49,3 +49,22 @@ def test_the_command_line_that_makes_a_folder_of_a_file() -> None:
         "--bump-revision=1000000000",
         "--mark-compacted",
     ]
+
+
+def test_who_starts_for_the_first_time_compares_nothing() -> None:
+    arguments = command.start(settings.from_environment(GOOD), CLUSTER, "token-1", "new", compares=False)
+    assert "--feature-gates=InitialCorruptCheck=false" in arguments
+
+
+def test_the_command_line_that_goes_on_alone_is_reached_from_here_only() -> None:
+    url = "http://127.0.0.1:12379"
+    assert command.begin_alone(Path("/data.copy"), url) == [
+        "/usr/local/bin/etcd",
+        "--data-dir=/data.copy",
+        "--force-new-cluster",
+        f"--listen-client-urls={url}",
+        f"--advertise-client-urls={url}",
+        "--listen-peer-urls=http://127.0.0.1:0",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+    ]

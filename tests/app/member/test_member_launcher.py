@@ -1,226 +1,356 @@
+"""A member asks, does what it is told, and becomes etcd: with a fake controller, and nothing that is executed."""
+
 import json
 import os
-import stat
+import threading
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from member import command, launcher, peers
-from member.folder import Contents
-from member.launcher import Ask, Restore, Start, Wait, decide, decide_without_data
-from member.settings import Member, Restoration
-from tests.app.member.answering import Answer, Answering
-from tests.app.member.conftest import BEGIN_ANEW, FILE, RESTORE, SHA256, keep_a_log
+from member import file_server, launcher, peers, probes, starting, survivor, volume
+from member.making import MakingError
+from member.marker import Marker, State
+from member.messages import answer_to_json, report_from_json
+from member.settings import Member
+from member.starting import Answer, File, Folder, Hold, Join, New, Report, Restore, Save, Start, Wait
+from member.survivor import Made
+from tests.app.counter.until import until
+from tests.app.member import answering
+from tests.app.member.answering import Answering
+from tests.app.member.conftest import FILE, SHA256, keep_a_log
 
-SECOND = Restoration(epoch=2, sha256=SHA256, bump=10)
-FROM_NOTHING = Restoration(epoch=2, sha256=None, bump=0)
-
-NONE = Answer(b'{"snapshots": [], "passed_over": []}')
-SOME = Answer(json.dumps({"snapshots": [{"name": "a"}], "passed_over": []}).encode())
-
-
-@pytest.mark.parametrize(
-    ("log", "epoch", "restoration", "decision"),
-    [
-        (True, None, None, Start),
-        (True, 1, None, Start),
-        (False, None, None, Ask),
-        # Its log is lost, and it may have counted: never a new one under its name.
-        (False, 2, None, Wait),
-        (False, 2, SECOND, Wait),
-        (True, None, SECOND, Restore),
-        (False, None, SECOND, Restore),
-        (True, 1, SECOND, Restore),
-        (True, 2, SECOND, Start),
-        # An old record was put back.
-        (True, 3, SECOND, Wait),
-        (False, None, FROM_NOTHING, Restore),
-        (True, 1, FROM_NOTHING, Restore),
-        (False, 2, FROM_NOTHING, Start),
-        (True, 2, FROM_NOTHING, Start),
-        (True, 3, FROM_NOTHING, Wait),
-    ],
-)
-def test_what_the_folder_and_the_record_decide(
-    log: bool, epoch: int | None, restoration: Restoration | None, decision: type
-) -> None:
-    assert type(decide(Contents(log, epoch), restoration)) is decision
+STARTED = Marker(1, 1, State.STARTED, "one")
+START = Start(1, 1, "token-1", (0, 1, 2), 0)
+NO_ANSWER = answering.Answer(b"", 503)
 
 
-@pytest.mark.parametrize(
-    ("snapshots", "never_started", "decision"), [(False, False, Start), (True, True, Start), (True, False, Wait)]
-)
-def test_what_the_others_decide(snapshots: bool, never_started: bool, decision: type) -> None:
-    assert type(decide_without_data(snapshots, never_started)) is decision
+class ExecutedError(BaseException):
+    """Here the process would be etcd."""
 
 
-class BecameEtcdError(Exception):
-    """Where the process would be another one."""
+@dataclass
+class Etcd:
+    """What the member became, and what was in its folder then."""
+
+    arguments: list[str] = field(default_factory=list)
+    folder: Folder | None = None
 
 
-class StillWaitsError(Exception):
-    pass
+@dataclass(frozen=True)
+class Life:
+    """A member and its controller."""
+
+    member: Member
+    controller: Answering
+    etcd: Etcd
+
+    def launch(self, *answers: Answer | Callable[[], answering.Answer] | None) -> list[Report]:
+        """Start the member. It gets these answers (None: none), and the last one from then on. Returns its reports."""
+        question = "POST /members/1"
+        self.controller.answers[question] = [answer if callable(answer) else _said(answer) for answer in answers]
+        with pytest.raises(ExecutedError):
+            launcher.launch(self.member)
+        asked = zip(self.controller.asked, self.controller.bodies, strict=True)
+        return [report_from_json(json.loads(body)) for request, body in asked if request == question]
 
 
-@pytest.fixture(autouse=True)
-def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    commands: list[list[str]] = []
-
-    def execute(program: str, arguments: list[str]) -> None:
-        assert program == arguments[0]
-        commands.append(arguments)
-        raise BecameEtcdError
-
-    monkeypatch.setattr(os, "execv", execute)
-    return commands
+def _said(answer: Answer | None) -> answering.Answer:
+    return NO_ANSWER if answer is None else answering.Answer(json.dumps(answer_to_json(answer)).encode())
 
 
 @pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
-    """What happens in one pause after the other; after the last the test ends."""
-    events: list[Callable[[], object]] = []
+def port(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Has it serve on any ports, and names that of the file while it does."""
+    ports: list[int] = []
+    answered, serving = probes.answered, file_server.serving
 
-    def pause(seconds: float) -> None:
-        assert seconds == launcher.PAUSE
-        if not events:
-            raise StillWaitsError
-        events.pop(0)()
+    @contextmanager
+    def serving_anywhere(find_file: file_server.FindFile) -> Iterator[int]:
+        with serving(find_file, port=0) as port:
+            ports.append(port)
+            yield port
+        ports.clear()
 
-    monkeypatch.setattr(time, "sleep", pause)
-    return events
-
-
-def nothing() -> None:
-    """Happens."""
-
-
-def test_without_backup_a_new_member_starts(
-    make_member: Callable[..., Member], executed: list[list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    member = make_member()
-    with pytest.raises(BecameEtcdError):
-        launcher.launch(member)
-    assert executed == [command.start(member, member.cluster, member.token, "new")]
-    [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"no data yet in {member.data_dir}, starting: /usr/local/bin/etcd --name=etcd1 ")
-    assert stat.S_IMODE(member.data_dir.stat().st_mode) == 0o700
+    monkeypatch.setattr(probes, "answered", lambda: answered(port=0))
+    monkeypatch.setattr(file_server, "serving", serving_anywhere)
+    for module in (probes, file_server):
+        monkeypatch.setattr(module, "_POLL_INTERVAL", 0.01)
+    return ports
 
 
-def test_a_member_with_data_asks_nobody(
-    make_member: Callable[..., Member], server: Answering, capsys: pytest.CaptureFixture[str]
-) -> None:
-    member = make_member(BACKUP_URL=server.url)
+@pytest.fixture
+def life(
+    make_member: Callable[..., Member], server: Answering, port: list[int], monkeypatch: pytest.MonkeyPatch
+) -> Life:
+    member, etcd = make_member(CONTROLLER_URL=server.url, BACKUP_URL=server.url), Etcd()
+
+    def execute(program: str, arguments: list[str]) -> None:
+        assert program == arguments[0]
+        assert port == [], "etcd needs the port"
+        etcd.arguments, etcd.folder = arguments, volume.look(member.data_dir)
+        raise ExecutedError
+
+    pauses = iter(range(300))
+
+    def pause(_: float) -> None:
+        assert next(pauses, None) is not None, "it asks for ever"
+
+    monkeypatch.setattr(os, "execv", execute)
+    monkeypatch.setattr(launcher, "time", SimpleNamespace(monotonic=time.monotonic, sleep=pause))
+    return Life(member, server, etcd)
+
+
+def have(member: Member, marker: Marker | None) -> None:
+    """Have a member find data."""
     keep_a_log(member.data_dir)
-    with pytest.raises(BecameEtcdError):
-        launcher.launch(member)
-    assert (member.data_dir / "member" / "wal" / "0.wal").read_bytes() == b"log"
-    assert capsys.readouterr().out.startswith(f"data found in {member.data_dir}, starting: ")
-    assert server.asked == []
+    if marker is not None:
+        volume.mark(member.data_dir, marker)
 
 
-def test_what_an_aborted_restore_left_is_removed(make_member: Callable[..., Member]) -> None:
-    member = make_member()
-    keep_a_log(member.data_dir)
-    keep_a_log(member.data_dir.with_name("data.new"))
-    with pytest.raises(BecameEtcdError):
-        launcher.launch(member)
-    assert not member.data_dir.with_name("data.new").exists()
+# Told.
 
 
-def test_a_first_start_waits_for_backup(
-    make_member: Callable[..., Member],
-    server: Answering,
-    pauses: list[Callable[[], object]],
-    capsys: pytest.CaptureFixture[str],
+def test_it_becomes_what_it_is_told(life: Life) -> None:
+    have(life.member, STARTED)
+    [report] = life.launch(START)
+    assert report == Report(1, "pod-1", Folder(STARTED, log=True))
+    assert life.etcd.arguments[0] == "/usr/local/bin/etcd"
+    assert "--initial-cluster=etcd0=http://etcd0:2380,etcd1=http://etcd1:2380,etcd2=http://etcd2:2380" in (
+        life.etcd.arguments
+    )
+    assert "--initial-cluster-token=token-1" in life.etcd.arguments
+    assert "--initial-cluster-state=new" in life.etcd.arguments
+    assert "--feature-gates=InitialCorruptCheck=true" in life.etcd.arguments
+
+
+def test_a_new_member_makes_its_folder_asks_again_and_is_marked_before_it_is_etcd(life: Life) -> None:
+    first, second = life.launch(New(1, 1), START)
+    assert first.folder is None
+    assert second.marker is not None
+    assert (second.marker.epoch, second.marker.life, second.marker.state) == (1, 1, State.MADE)
+    assert life.etcd.folder is not None
+    assert life.etcd.folder.marker == Marker(1, 1, State.STARTED, second.marker.folder)
+    assert "--feature-gates=InitialCorruptCheck=false" in life.etcd.arguments
+
+
+def test_each_folder_has_a_name_of_its_own(life: Life) -> None:
+    _, *reports = life.launch(New(1, 1), New(1, 1), START)
+    assert len({report.marker.folder for report in reports if report.marker is not None}) == 2
+
+
+def test_it_waits_and_says_once_why(life: Life, capfd: pytest.CaptureFixture[str]) -> None:
+    have(life.member, STARTED)
+    assert len(life.launch(*[Wait("not yet")] * 3, START)) == 4
+    said = capfd.readouterr().out.splitlines()
+    assert said[0] == "waiting: not yet"
+    assert said[1].startswith("life 1 may start: /usr/local/bin/etcd --name=etcd1 ")
+    assert len(said) == 2
+
+
+def test_one_that_is_put_on_hold_stays_that_until_it_is_let_go(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "PATIENCE", 0.0)
+    have(life.member, STARTED)
+    held = Marker(1, 1, State.HELD, "one", "request-1")
+    reports = life.launch(Hold("request-1", 1, 1), None, None, START)
+    assert [report.marker for report in reports] == [STARTED, held, held, held]
+    assert life.etcd.folder == Folder(STARTED, log=True)
+
+
+@pytest.mark.parametrize("marker", [None, Marker(1, 1, State.HELD, "one", "request-1")])
+def test_one_that_has_run_before_compares_its_data(life: Life, marker: Marker | None) -> None:
+    have(life.member, marker)
+    life.launch(START)
+    assert "--feature-gates=InitialCorruptCheck=true" in life.etcd.arguments
+
+
+def test_ends_of_etcd_are_told(life: Life) -> None:
+    have(life.member, STARTED)
+    assert [life.launch(START)[-1].crashes for _ in range(3)] == [0, 1, 2]
+
+
+def test_what_was_being_made_when_it_was_killed_is_no_more(life: Life) -> None:
+    have(life.member, STARTED)
+    volume.begin(life.member.data_dir)
+    life.launch(START)
+    assert sorted(path.name for path in life.member.data_dir.parent.iterdir()) == ["data", "data.starts"]
+
+
+# Not answered.
+
+
+def without(arguments: list[str], name: str) -> bool:
+    return not any(argument.startswith(f"--{name}=") and argument != f"--{name}=" for argument in arguments)
+
+
+@pytest.mark.parametrize("marker", [STARTED, None])
+def test_one_that_has_its_data_starts_by_itself_in_the_end(
+    life: Life, monkeypatch: pytest.MonkeyPatch, marker: Marker | None
 ) -> None:
-    pauses += [nothing, lambda: server.answers.update({"GET /snapshots": NONE})]
-    with pytest.raises(BecameEtcdError):
-        launcher.launch(make_member(BACKUP_URL=server.url))
-    waiting, starting = capsys.readouterr().out.splitlines()
-    assert waiting.startswith("waiting: no data here, and only backup knows whether there are snapshots: ")
-    assert starting.startswith("no data yet in ")
-    assert server.asked == ["GET /snapshots"] * 3
+    monkeypatch.setattr(starting, "PATIENCE", 0.05)
+    have(life.member, marker)
+    assert len(life.launch(None)) > 1, "it did not wait"
+    assert without(life.etcd.arguments, "initial-cluster-token")
+    assert "--feature-gates=InitialCorruptCheck=true" in life.etcd.arguments
 
 
-@pytest.mark.usefixtures("pauses")
-def test_beside_snapshots_nothing_starts_without_data(
-    make_member: Callable[..., Member], server: Answering, capsys: pytest.CaptureFixture[str]
+def test_a_controller_that_says_nothing_is_given_up(
+    life: Life, silent: str, make_member: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.answers["GET /snapshots"] = SOME
-    member = make_member(BACKUP_URL=server.url, MEMBERS="etcd0", MY_POD_NAME="etcd-0")
-    with pytest.raises(StillWaitsError):
-        launcher.launch(member)
-    assert capsys.readouterr().out == "waiting: no data here, but there are snapshots: `make restore` decides\n"
-    assert not member.data_dir.exists()
+    for module in (launcher, starting):
+        monkeypatch.setattr(module, "PATIENCE", 0.1)
+    have(life.member, STARTED)
+    with pytest.raises(ExecutedError):
+        launcher.launch(make_member(CONTROLLER_URL=silent))
 
 
-def test_a_late_member_starts_beside_snapshots(
-    make_member: Callable[..., Member], server: Answering, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("marker", [Marker(1, 1, State.MADE, "one"), Marker(1, 1, State.HELD, "one", "request-1")])
+def test_one_that_may_not_asks_on(life: Life, monkeypatch: pytest.MonkeyPatch, marker: Marker) -> None:
+    monkeypatch.setattr(starting, "PATIENCE", 0.0)
+    have(life.member, marker)
+    assert len(life.launch(*[None] * 5, START)) == 6
+    assert not without(life.etcd.arguments, "initial-cluster-token")
+
+
+def test_one_without_data_asks_on(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "PATIENCE", 0.0)
+    assert len(life.launch(*[None] * 5, New(1, 1), None, START)) == 8
+
+
+def test_an_answer_begins_the_patience_anew(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def a_second_later() -> float:
+        nonlocal now
+        now += 1
+        return now
+
+    monkeypatch.setattr(launcher, "time", SimpleNamespace(monotonic=a_second_later, sleep=lambda _: None))
+    monkeypatch.setattr(starting, "PATIENCE", 3.0)
+    have(life.member, STARTED)
+    assert len(life.launch(None, None, Wait("not yet"), None, None, None)) == 6
+
+
+# What fails.
+
+
+def test_where_no_folder_can_be_made_it_has_the_old_one_and_asks_again(
+    life: Life, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    server.answers["GET /snapshots"] = SOME
-    monkeypatch.setattr(peers, "say_never_started", lambda _: True)
-    with pytest.raises(BecameEtcdError):
-        launcher.launch(make_member(BACKUP_URL=server.url))
+    have(life.member, STARTED)
+    restore = Restore(2, 1, "token-2", (0, 1, 2), File(SHA256, 2, "chain", 1, 100), 10)
+    reports = life.launch(restore, restore, START)
+    assert [report.folder for report in reports] == [Folder(STARTED, log=True)] * 3
+    [failed, _] = capfd.readouterr().out.splitlines()
+    assert failed.startswith("waiting: the folder for life 1 of epoch 2 could not be made: ")
+    assert "answered 404" in failed
 
 
 @pytest.mark.usefixtures("etcdutl")
-def test_a_member_is_restored_once(
-    make_member: Callable[..., Member],
-    server: Answering,
-    executed: list[list[str]],
-    capsys: pytest.CaptureFixture[str],
+def test_a_folder_is_made_of_a_file(life: Life) -> None:
+    life.controller.answers[f"GET /files/{SHA256}"] = answering.Answer(FILE)
+    restore = Restore(2, 1, "token-2", (0, 1, 2), File(SHA256, 2, "chain", 1, 100), 10)
+    _, report = life.launch(restore, Start(2, 1, "token-2", (0, 1, 2), 0, has_log=True))
+    assert report.folder is not None
+    assert report.folder.log
+
+
+def test_one_that_joins_is_not_marked_before_the_others_know_it(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = iter([False, False, True])
+    asked: list[tuple[list[str], str, int]] = []
+
+    def list_as(cluster: Iterator[str], name: str, entry: int) -> bool:
+        asked.append((list(cluster), name, entry))
+        return next(known)
+
+    monkeypatch.setattr(peers, "list_as", list_as)
+    _, *reports = life.launch(Join(1, 2), Start(1, 2, "token-1", (0, 1, 2), 77))
+    assert [report.marker.state for report in reports if report.marker is not None] == [State.MADE] * 3
+    assert asked == [(["etcd0", "etcd1", "etcd2"], "etcd1", 77)] * 3
+    assert "--initial-cluster-state=existing" in life.etcd.arguments
+
+
+def test_an_etcd_that_cant_be_started_is_a_fault(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise FileNotFoundError("no etcd")
+
+    have(life.member, STARTED)
+    monkeypatch.setattr(os, "execv", fail)
+    life.controller.answers["POST /members/1"] = _said(START)
+    with pytest.raises(OSError, match="no etcd"):
+        launcher.launch(life.member)
+
+
+# A file for others.
+
+
+@pytest.fixture
+def go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> threading.Event:
+    """Has a file made once this is set."""
+    go_on = threading.Event()
+    path = tmp_path / "saved"
+    path.write_bytes(FILE)
+
+    def make_file(member: Member, folder: Folder, epoch: int) -> Made:
+        assert folder == Folder(STARTED, log=True)
+        assert go_on.wait(10)
+        return Made(File(SHA256, epoch, f"member {member.number}", 1, 100), path)
+
+    monkeypatch.setattr(survivor, "make_file", make_file)
+    return go_on
+
+
+def finish_the_file(go_on: threading.Event) -> None:
+    go_on.set()
+    until(lambda: not any(thread.name == "saver" for thread in threading.enumerate()))
+
+
+def test_while_its_folder_is_read_nothing_is_written_to_it(
+    life: Life, go_on: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.answers[f"GET /files/{SHA256}"] = Answer(FILE)
-    member = make_member(**RESTORE, BACKUP_URL=server.url)
-    for _ in range(2):
-        with pytest.raises(BecameEtcdError):
-            launcher.launch(member)
-    restored, *starts = capsys.readouterr().out.splitlines()
-    assert restored == f"restored from {SHA256} as epoch 2"
-    assert [line.split(",")[0] for line in starts] == [f"data found in {member.data_dir}"] * 2
-    assert "--initial-cluster-token=token-2" in executed[0]
-    assert len(server.asked) == 1
+    monkeypatch.setattr(starting, "PATIENCE", 0.0)
+    have(life.member, STARTED)
+    hold, save = Hold("request-1", 1, 1), Save(2, "a new epoch is to begin")
+
+    def hold_at_last() -> answering.Answer:
+        finish_the_file(go_on)
+        return _said(hold)
+
+    reports = life.launch(save, hold, Join(1, 2), START, None, save, hold_at_last, START)
+    assert [report.marker for report in reports[:7]] == [STARTED] * 7
+    assert [report.file for report in reports[:7]] == [None] * 7
+    assert reports[7].marker == Marker(1, 1, State.HELD, "one", "request-1")
+    assert reports[7].file == File(SHA256, 2, "member 1", 1, 100)
 
 
-def test_a_member_begins_with_nothing_beside_snapshots(
-    make_member: Callable[..., Member], server: Answering, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server.answers["GET /snapshots"] = SOME
-    member = make_member(**BEGIN_ANEW, BACKUP_URL=server.url)
-    for _ in range(2):  # etcd may end before it has written anything
-        with pytest.raises(BecameEtcdError):
-            launcher.launch(member)
-    restored, *starts = capsys.readouterr().out.splitlines()
-    assert restored == "restored from nothing as epoch 2"
-    assert [line.split(" in ")[0] for line in starts] == ["epoch 2 begins with nothing"] * 2
+def test_others_get_the_file_as_long_as_it_is_not_etcd(life: Life, go_on: threading.Event, port: list[int]) -> None:
+    have(life.member, STARTED)
+    got: list[bytes] = []
+
+    def get_the_file() -> answering.Answer:
+        finish_the_file(go_on)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port[0]}/files/{SHA256}", timeout=5) as answer:
+            got.append(answer.read())
+        return _said(START)
+
+    life.launch(Save(2, "a new epoch is to begin"), get_the_file)
+    assert got == [FILE]
 
 
-@pytest.mark.usefixtures("etcdutl")
-def test_a_restore_that_fails_is_tried_again(
-    make_member: Callable[..., Member],
-    server: Answering,
-    pauses: list[Callable[[], object]],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    server.answers[f"GET /files/{SHA256}"] = Answer(b"another")
-    pauses += [nothing, lambda: server.answers.update({f"GET /files/{SHA256}": Answer(FILE)})]
-    member = make_member(**RESTORE, BACKUP_URL=server.url)
-    keep_a_log(member.data_dir, b"old")
-    with pytest.raises(BecameEtcdError):
-        launcher.launch(member)
-    failed, restored, _ = capsys.readouterr().out.splitlines()
-    assert failed.startswith("waiting: restoring epoch 2 failed: ")
-    assert restored == f"restored from {SHA256} as epoch 2"
+def test_that_its_data_are_of_no_use_is_told(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MakingError("its data are corrupt")
 
+    def wait() -> answering.Answer:
+        finish_the_file(threading.Event())
+        return _said(Wait("not yet"))
 
-def test_each_reason_is_told_when_it_comes(
-    make_member: Callable[..., Member],
-    server: Answering,
-    pauses: list[Callable[[], object]],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    pauses += [nothing, lambda: server.answers.update({"GET /snapshots": SOME}), nothing, server.answers.clear, nothing]
-    with pytest.raises(StillWaitsError):
-        launcher.launch(make_member(BACKUP_URL=server.url, MEMBERS="etcd0", MY_POD_NAME="etcd-0"))
-    assert [line.split()[4] for line in capsys.readouterr().out.splitlines()] == ["and", "but", "and"]
+    monkeypatch.setattr(survivor, "make_file", fail)
+    have(life.member, STARTED)
+    _, _, report = life.launch(Save(2, "a new epoch is to begin"), wait, START)
+    assert (report.file, report.unusable) == (None, "its data are corrupt")
