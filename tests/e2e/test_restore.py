@@ -60,6 +60,21 @@ def test_one_volume_is_lost_while_clients_increment(system: System, leads: bool)
     assert history.problems(before, system.count()) == []
 
 
+def test_a_member_that_a_person_says_is_gone_is_replaced(system: System) -> None:
+    """With its pod and its volume, whatever they are; clients notice nothing."""
+    before = system.count()
+    volume = ("get", "pvc", "data-etcd-1", "-o", "jsonpath={.metadata.uid}")
+    former = system.kubectl(*volume)
+    with incrementing(system, clients=5, keyed=1) as history:
+        eventually("increments", lambda: history.told > 100)
+        make("replace-member", CLUSTER, N="1", YES="1")
+        counted = history.told
+        eventually("increments after it", lambda: history.told > counted + 50)
+    assert system.kubectl(*volume) != former
+    assert len(system.ready_pods("etcd")) == 3
+    assert history.problems(before, system.count()) == []
+
+
 def test_a_restore_asks_first_and_says_both_counts(system: System) -> None:
     count = system.count()
     with pytest.raises(AssertionError) as refused:
