@@ -23,7 +23,7 @@ _SNAPSHOT = "snapshot "
 
 @dataclass(frozen=True)
 class _Job:
-    """The making of one file; `epoch` is that of its data, by the name of the snapshot that it is made of."""
+    """The making of one file."""
 
     id: str
     wanted: MakeFile

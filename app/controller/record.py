@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from member.json_values import read_number, read_text
+
 # In place of a folder's name, where an adopted member was let start before there were any.
 ADOPTED = "adopted"
 
@@ -262,7 +264,7 @@ def from_data(data: Mapping[str, str]) -> Record:
     """
     if data.get("format", _FORMAT) != _FORMAT:
         raise RecordError(f"its format is {data['format']!r}, which this version can't read")
-    step = _parsed(data, "step", lambda content: (_text(content[0]), _text(content[1])))
+    step = _parsed(data, "step", lambda content: (read_text(content[0]), read_text(content[1])))
     return Record(
         cluster=_parsed(data, "cluster", _cluster),
         request=_parsed(data, "request", _request),
@@ -284,37 +286,40 @@ def _cluster(content: dict[str, Any]) -> Cluster:
     change, discarded = content["change"], content["discarded"]
     return Cluster(
         epoch=_epoch(content["epoch"]),
-        before=tuple((_number(number), _number(cluster)) for number, cluster in content["before"]),
-        size=_number(content["size"]),
+        before=tuple((read_number(number), read_number(cluster)) for number, cluster in content["before"]),
+        size=read_number(content["size"]),
         voters=tuple(_voter(voter) for voter in content["voters"]),
         past=tuple(_past(past) for past in content["past"]),
         change=None if change is None else _change(change),
         scaling=bool(content["scaling"]),
-        discarded=tuple((_number(member), _text(pod)) for member, pod in discarded),
+        discarded=tuple((read_number(member), read_text(pod)) for member, pod in discarded),
     )
 
 
 def _epoch(content: dict[str, Any]) -> Epoch:
     source = content["source"]
     return Epoch(
-        number=_number(content["number"]),
-        token=_text(content["token"]),
-        cluster=_number(content["cluster"]),
+        number=read_number(content["number"]),
+        token=read_text(content["token"]),
+        cluster=read_number(content["cluster"]),
         source=Source(
-            _text(source["made_of"]), _text(source["sha256"]), _number(source["epoch"]), _number(source["revision"])
+            read_text(source["made_of"]),
+            read_text(source["sha256"]),
+            read_number(source["epoch"]),
+            read_number(source["revision"]),
         ),
-        founders=_number(content["founders"]),
-        bump=_number(content["bump"]),
+        founders=read_number(content["founders"]),
+        bump=read_number(content["bump"]),
         formed=bool(content["formed"]),
     )
 
 
 def _voter(content: dict[str, Any]) -> Voter:
     return Voter(
-        member=_number(content["member"]),
-        life=_number(content["life"]),
-        entry=_number(content["entry"]),
-        folder=_text(content["folder"]),
+        member=read_number(content["member"]),
+        life=read_number(content["life"]),
+        entry=read_number(content["entry"]),
+        folder=read_text(content["folder"]),
         learner=bool(content["learner"]),
         joined=_time(content["joined"]),
     )
@@ -322,19 +327,19 @@ def _voter(content: dict[str, Any]) -> Voter:
 
 def _past(content: dict[str, Any]) -> Past:
     return Past(
-        _number(content["member"]),
-        _number(content["life"]),
+        read_number(content["member"]),
+        read_number(content["life"]),
         _time(content["looped"]),
-        _number(content["looped_life"]),
+        read_number(content["looped_life"]),
     )
 
 
 def _change(content: dict[str, Any]) -> Change:
     return Change(
         kind=Kind(content["kind"]),
-        member=_number(content["member"]),
-        entry=_number(content["entry"]),
-        life=_number(content["life"]),
+        member=read_number(content["member"]),
+        entry=read_number(content["entry"]),
+        life=read_number(content["life"]),
         learner=bool(content["learner"]),
     )
 
@@ -342,10 +347,10 @@ def _change(content: dict[str, Any]) -> Change:
 def _request(content: dict[str, Any]) -> Request:
     """A person may write it by hand: what is left out has its default."""
     request = Request(
-        id=_text(content["id"]),
+        id=read_text(content["id"]),
         wish=Wish(content["wish"]),
-        snapshot=_text(content.get("snapshot", "")),
-        member=_number(content.get("member", -1)),
+        snapshot=read_text(content.get("snapshot", "")),
+        member=read_number(content.get("member", -1)),
     )
     if not request.id:
         raise ValueError("its id is empty")
@@ -354,18 +359,6 @@ def _request(content: dict[str, Any]) -> Request:
     if request.wish in (Wish.MEMBER, Wish.REPLACE) and request.member < 0:
         raise ValueError("it names no member")
     return request
-
-
-def _number(value: object) -> int:
-    if type(value) is not int:
-        raise ValueError(f"{value!r} is no number")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
-    return value
 
 
 def _time(value: object) -> float | None:

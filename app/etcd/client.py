@@ -28,6 +28,7 @@ from etcd.endpoints import Endpoint
 from etcd.errors import CompactedError, EtcdRefusedError, EtcdUnavailableError, LeaseNotFoundError
 from etcd.events import EtcdEvents
 from etcd.health import EtcdHealth
+from etcd.membership import LINEARIZABLE_LIST
 
 # Seconds. A call takes milliseconds, on a busy machine tenths of a second. What takes longer is a member that hangs, or
 # that has no leader: another one is asked then. What a member sent on to a leader that is gone is lost, and the others
@@ -54,12 +55,7 @@ _REFUSALS = {
     grpc.StatusCode.UNAUTHENTICATED: EtcdRefusedError,
 }
 
-# MemberListRequest{linearizable: true}. The field (number 1, etcd 3.5) is younger than the stubs, which do carry fields
-# they don't know. Without it a member answers from memory, with or without a quorum.
-_LINEARIZABLE_MEMBER_LIST = etcdrpc.MemberListRequest.FromString(b"\x08\x01")
-
-
-# StatusResponse.dbSizeInUse (etcd 3.4), younger likewise.
+# StatusResponse.dbSizeInUse (etcd 3.4), which is younger than the stubs.
 _SIZE_IN_USE = 9
 
 
@@ -115,7 +111,7 @@ class EtcdClient:
 
     def count_members(self) -> int:
         """Return how many members the cluster has, learners included, as a quorum agrees on it now."""
-        response = self._call(lambda connection: connection.cluster.MemberList, _LINEARIZABLE_MEMBER_LIST)
+        response = self._call(lambda connection: connection.cluster.MemberList, LINEARIZABLE_LIST)
         return len(response.members)
 
     def database_size(self) -> int:

@@ -14,8 +14,11 @@ from etcd.member import CALL_TIMEOUT, call
 
 _SERVICE = "/etcdserverpb.Cluster/"
 
-# MemberListRequest.linearizable and MemberAddRequest.isLearner, each true, as they are on the wire.
-_LINEARIZABLE = b"\x08\x01"
+# MemberListRequest{linearizable: true}. The field (number 1, etcd 3.5) is younger than the stubs, which do carry fields
+# they don't know. Without it a member answers from memory, with or without a quorum.
+LINEARIZABLE_LIST = etcdrpc.MemberListRequest.FromString(b"\x08\x01")
+
+# MemberAddRequest.isLearner (number 2, etcd 3.4), true, as it is on the wire.
 _AS_LEARNER = b"\x10\x01"
 
 # The number of Member.isLearner.
@@ -46,16 +49,6 @@ class Membership:
     """
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self._list = channel.unary_unary(
-            f"{_SERVICE}MemberList",
-            request_serializer=lambda _: _LINEARIZABLE,
-            response_deserializer=etcdrpc.MemberListResponse.FromString,
-        )
-        self._add = channel.unary_unary(
-            f"{_SERVICE}MemberAdd",
-            request_serializer=lambda content: content,
-            response_deserializer=etcdrpc.MemberAddResponse.FromString,
-        )
         self._promote = channel.unary_unary(
             f"{_SERVICE}MemberPromote",
             # It is one ID, like the request to remove one.
@@ -72,13 +65,15 @@ class Membership:
 
     def list(self, timeout: float = CALL_TIMEOUT) -> MemberList:
         """Return what a quorum says."""
-        answer = call(self._list, None, timeout)
+        answer = call(self._cluster.MemberList, LINEARIZABLE_LIST, timeout)
         return MemberList(int(answer.header.cluster_id), tuple(_listed(member) for member in answer.members))
 
     def add(self, peer_url: str, *, learner: bool) -> None:
         """Add a member. It is refused for one that is there already."""
-        content = etcdrpc.MemberAddRequest(peerURLs=[peer_url]).SerializeToString()
-        call(self._add, content + _AS_LEARNER if learner else content)
+        request = etcdrpc.MemberAddRequest(peerURLs=[peer_url])
+        if learner:
+            request.MergeFromString(_AS_LEARNER)
+        call(self._cluster.MemberAdd, request)
 
     def remove(self, entry: int) -> None:
         """Remove a member by its ID."""

@@ -4,32 +4,25 @@ It listens where etcd will talk to the other members: nobody else reaches that p
 """
 
 import shutil
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from member.addresses import PEER_PORT
+from member.listening import listening
 
-_POLL_INTERVAL = 0.05
 _PREFIX = "/files/"
 
 # Returns where the file of this sha256 lies; None: there is none.
 FindFile = Callable[[str], Path | None]
 
 
-@contextmanager
-def serving(find_file: FindFile, port: int = PEER_PORT) -> Iterator[int]:
+def serving(find_file: FindFile, port: int = PEER_PORT) -> AbstractContextManager[int]:
     """Serve on `port`. Yields the port. Raises OSError if it is taken."""
-    with ThreadingHTTPServer(("0.0.0.0", port), partial(_Files, find_file)) as server:
-        threading.Thread(target=server.serve_forever, args=(_POLL_INTERVAL,), name="files", daemon=True).start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
+    return listening(port, partial(_Files, find_file), "files")
 
 
 class _Files(BaseHTTPRequestHandler):

@@ -1,5 +1,5 @@
-"""How a member starts where there is a controller: it says what it has, does what it is told, and asks again, until it
-becomes etcd. What is done after which answer is decided in `starting`.
+"""How a member starts: it says what it has, does what the controller tells it, and asks again, until it becomes etcd.
+What is done after which answer is decided in `starting`.
 """
 
 import os
@@ -102,14 +102,17 @@ class _Launcher:
             case Make():
                 return self._make(step)
             case Mark():
-                before = volume.look(self._member.data_dir)
-                was_made = before is not None and before.marker is not None and before.marker.state is State.MADE
-                self.is_first_start = was_made and step.marker.state is State.STARTED
-                volume.mark(self._member.data_dir, step.marker)
-                self._say(f"life {step.marker.life} of epoch {step.marker.epoch} is {step.marker.state}")
+                self._mark(step)
             case Confirm():
                 return self._confirm(step)
         return True
+
+    def _mark(self, step: Mark) -> None:
+        before = volume.look(self._member.data_dir)
+        was_made = before is not None and before.marker is not None and before.marker.state is State.MADE
+        self.is_first_start = was_made and step.marker.state is State.STARTED
+        volume.mark(self._member.data_dir, step.marker)
+        self._say(f"life {step.marker.life} of epoch {step.marker.epoch} is {step.marker.state}")
 
     def _save(self, step: Save) -> None:
         folder = volume.look(self._member.data_dir)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from member import marker
+from member.json_values import read_number, read_text
 from member.marker import MarkerError
 from member.starting import Answer, File, Folder, Hold, Join, New, Report, Restore, Save, Start, Wait
 
@@ -25,12 +26,12 @@ def report_from_json(content: Any) -> Report:  # noqa: ANN401 - of whatever was 
     """Return the report. Raises MessageError."""
     with _readable(content):
         return Report(
-            member=_number(content["member"]),
-            pod=_text(content["pod"]),
+            member=read_number(content["member"]),
+            pod=read_text(content["pod"]),
             folder=None if content["folder"] is None else _folder(content["folder"]),
             file=None if content["file"] is None else _file(content["file"]),
-            unusable=_text(content["unusable"]),
-            crashes=_number(content["crashes"]),
+            unusable=read_text(content["unusable"]),
+            crashes=read_number(content["crashes"]),
             full=_flag(content["full"]),
         )
 
@@ -51,9 +52,9 @@ def _answer(content: Any) -> Answer:  # noqa: ANN401
         case "start":
             return Start(
                 *_life(content),
-                token=_text(content["token"]),
+                token=read_text(content["token"]),
                 members=_numbers(content["members"]),
-                entry=_number(content["entry"]),
+                entry=read_number(content["entry"]),
                 has_log=_flag(content["has_log"]),
             )
         case "new":
@@ -63,22 +64,22 @@ def _answer(content: Any) -> Answer:  # noqa: ANN401
         case "restore":
             return Restore(
                 *_life(content),
-                token=_text(content["token"]),
+                token=read_text(content["token"]),
                 members=_numbers(content["members"]),
                 file=_file(content["file"]),
-                bump=_number(content["bump"]),
+                bump=read_number(content["bump"]),
             )
         case "hold":
-            return Hold(_text(content["request"]), *_life(content))
+            return Hold(read_text(content["request"]), *_life(content))
         case "save":
-            return Save(_number(content["epoch"]), _text(content["reason"]))
+            return Save(read_number(content["epoch"]), read_text(content["reason"]))
         case "wait":
-            return Wait(_text(content["reason"]))
+            return Wait(read_text(content["reason"]))
     raise MessageError(f"there is no answer {content['answer']!r}")
 
 
 def _life(content: Any) -> tuple[int, int]:  # noqa: ANN401
-    return _number(content["epoch"]), _number(content["life"])
+    return read_number(content["epoch"]), read_number(content["life"])
 
 
 def _folder_to_json(folder: Folder) -> Json:
@@ -87,16 +88,16 @@ def _folder_to_json(folder: Folder) -> Json:
 
 def _folder(content: Any) -> Folder:  # noqa: ANN401
     text = content["marker"]
-    return Folder(None if text is None else marker.from_text(_text(text)), _flag(content["log"]))
+    return Folder(None if text is None else marker.from_text(read_text(text)), _flag(content["log"]))
 
 
 def _file(content: Any) -> File:  # noqa: ANN401
     return File(
-        sha256=_text(content["sha256"]),
-        made_for=_number(content["made_for"]),
-        made_of=_text(content["made_of"]),
-        epoch=_number(content["epoch"]),
-        revision=_number(content["revision"]),
+        sha256=read_text(content["sha256"]),
+        made_for=read_number(content["made_for"]),
+        made_of=read_text(content["made_of"]),
+        epoch=read_number(content["epoch"]),
+        revision=read_number(content["revision"]),
     )
 
 
@@ -109,19 +110,7 @@ def _readable(content: object) -> Iterator[None]:
 
 
 def _numbers(value: Any) -> tuple[int, ...]:  # noqa: ANN401
-    return tuple(map(_number, value))
-
-
-def _number(value: object) -> int:
-    if type(value) is not int:
-        raise ValueError(f"{value!r} is no number")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
-    return value
+    return tuple(map(read_number, value))
 
 
 def _flag(value: object) -> bool:

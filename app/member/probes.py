@@ -3,27 +3,17 @@
 Without an answer the kubelet would start a member anew that waits for somebody's decision, again and again.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from member.addresses import METRICS_PORT
-
-# Seconds after which it sees that it is to end: etcd waits for that.
-_POLL_INTERVAL = 0.05
+from member.listening import listening
 
 
-@contextmanager
-def answered(port: int = METRICS_PORT) -> Iterator[int]:
+def answered(port: int = METRICS_PORT) -> AbstractContextManager[int]:
     """Answer on `port`, where etcd will. Yields the port. Raises OSError if it is taken."""
-    with ThreadingHTTPServer(("0.0.0.0", port), _Probe) as server:
-        threading.Thread(target=server.serve_forever, args=(_POLL_INTERVAL,), name="probes", daemon=True).start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
+    return listening(port, _Probe, "probes")
 
 
 class _Probe(BaseHTTPRequestHandler):

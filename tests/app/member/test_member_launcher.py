@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from member import file_server, launcher, peers, probes, starting, survivor, volume
+from member import file_server, launcher, listening, peers, probes, starting, survivor, volume
 from member.making import MakingError
 from member.marker import Marker, State
 from member.messages import answer_to_json, report_from_json
@@ -79,8 +79,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(probes, "answered", lambda: answered(port=0))
     monkeypatch.setattr(file_server, "serving", serving_anywhere)
-    for module in (probes, file_server):
-        monkeypatch.setattr(module, "_POLL_INTERVAL", 0.01)
+    monkeypatch.setattr(listening, "_POLL_INTERVAL", 0.01)
     return ports
 
 
